@@ -1,0 +1,33 @@
+"""Execute the notebooks of a Sphinx documentation in parallel, and only the stale ones.
+
+The doors: ``setup`` for Sphinx (``extensions = ["sphinx_nbcache"]``), ``NotebookCache``
+for Python. Nothing heavy is imported until one of them is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+    from sphinx_nbcache.pipeline import NotebookCache as NotebookCache
+
+__version__ = "0.1.0"
+__all__ = ["NotebookCache", "__version__", "setup"]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the extension with Sphinx; called by Sphinx itself."""
+    from sphinx_nbcache.sphinx_ext import setup_extension
+
+    return setup_extension(app, __version__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NotebookCache":
+        from sphinx_nbcache.pipeline import NotebookCache
+
+        return NotebookCache
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,14 @@
+"""Every option, declared once, and the places that follow from them."""
+
+from sphinx_nbcache.config.options import EXECUTORS, OPTIONS, Config, Option
+from sphinx_nbcache.config.place import CACHE_FOLDER, find_cache_path, find_project_root
+
+__all__ = [
+    "CACHE_FOLDER",
+    "EXECUTORS",
+    "OPTIONS",
+    "Config",
+    "Option",
+    "find_cache_path",
+    "find_project_root",
+]

@@ -1,0 +1,22 @@
+"""Where the project's root is and where its cache lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CACHE_FOLDER = ".nbcache"
+ROOT_MARKS = (".git", "pyproject.toml")
+
+
+def find_project_root(start: Path) -> Path:
+    """Return the nearest folder from ``start`` upwards with a root mark, else ``start``."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if any((folder / mark).exists() for mark in ROOT_MARKS):
+            return folder
+    return start
+
+
+def find_cache_path(path: Path | None, *, start: Path, root: Path) -> Path:
+    """Return the cache's folder: ``path`` as seen from ``start``, else the root's own."""
+    return root / CACHE_FOLDER if path is None else (start / path.expanduser()).resolve()

@@ -1,0 +1,62 @@
+"""Every exception this package raises on purpose.
+
+NbCacheError
+├── ConfigurationError     an option has a value it cannot have: mend the configuration
+├── NotebookReadError      a file is not a readable notebook: mend the file
+├── NotebookNotFoundError  a path or pattern names no notebook: mend the call
+├── NotCachedError         the outputs asked for are not in the store: execute first
+└── StoreError             the store's folder cannot be used: mend rights or space
+
+How a notebook ended is never an exception: see ``model.Outcome``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class NbCacheError(Exception):
+    """Root of all errors of sphinx-nbcache; its text is a sentence for people."""
+
+
+class ConfigurationError(NbCacheError):
+    """An option was given a value that it cannot have."""
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        self.option = option
+        self.value = value
+        self.expected = expected
+        super().__init__(f"{option} = {value!r}: expected {expected}")
+
+
+class NotebookReadError(NbCacheError):
+    """A file could not be read as a notebook."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: cannot be read as a notebook: {reason}")
+
+
+class NotebookNotFoundError(NbCacheError):
+    """A path given by the user names no notebook."""
+
+    def __init__(self, path: Path, reason: str = "there is no such file") -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class NotCachedError(NbCacheError):
+    """The outputs of a notebook were asked for, but the store has none for its key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: no outputs in the cache; run `nbcache execute {path}` first")
+
+
+class StoreError(NbCacheError):
+    """The store's folder cannot be read or written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"cache {path}: {reason}")

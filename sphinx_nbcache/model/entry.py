@@ -1,0 +1,97 @@
+"""An entry: the immutable record of one successful run.
+
+Owns the stored form (format 1) and its seal; where entries lie is the store's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sphinx_nbcache.model.digest import digest_json
+from sphinx_nbcache.model.inputs import Inputs
+from sphinx_nbcache.model.key import Key
+from sphinx_nbcache.model.outcome import CellRun
+
+ENTRY_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that the notebook wrote; ``path`` is relative to the project root."""
+
+    path: str
+    digest: str
+    mode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Key + inputs + outputs + artifacts + timings."""
+
+    key: Key
+    inputs: Inputs
+    outputs: str
+    """Digest of the outputs object."""
+    kernel: str
+    executed_at: float
+    """POSIX timestamp."""
+    seconds: float
+    cells: tuple[CellRun, ...]
+    source: str
+    """Path of the notebook that was run, relative to the project root; for people."""
+    artifacts: tuple[Artifact, ...] = ()
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Return the digests of all objects the entry needs."""
+        return (self.outputs, *(artifact.digest for artifact in self.artifacts))
+
+    def to_bytes(self) -> bytes:
+        """Serialise to the stored form: readable JSON, sealed with its own digest."""
+        value: dict[str, Any] = {
+            "format": ENTRY_FORMAT,
+            "key": self.key,
+            "source": self.source,
+            "kernel": self.kernel,
+            "executed_at": self.executed_at,
+            "seconds": self.seconds,
+            "inputs": self.inputs.to_json(),
+            "outputs": self.outputs,
+            "artifacts": [[a.path, a.digest, a.mode] for a in self.artifacts],
+            "cells": [cell.to_json() for cell in self.cells],
+        }
+        value["seal"] = digest_json(value)
+        return json.dumps(value, indent=1).encode("ascii") + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Entry:
+        """Read the stored form.
+
+        Raises ValueError, with a reason for people, for anything torn, altered or
+        of another format.
+        """
+        try:
+            value = json.loads(data)
+            seal, found = value.pop("seal"), value["format"]
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError("torn: not a complete JSON record") from error
+        if found != ENTRY_FORMAT:
+            raise ValueError(f"format {found!r}, this version reads format {ENTRY_FORMAT}")
+        if seal != digest_json(value):
+            raise ValueError("altered: its seal does not fit its content")
+        return cls(
+            key=Key(value["key"]),
+            inputs=Inputs.from_json(value["inputs"]),
+            outputs=value["outputs"],
+            kernel=value["kernel"],
+            executed_at=value["executed_at"],
+            seconds=value["seconds"],
+            cells=tuple(map(CellRun.from_json, value["cells"])),
+            source=value["source"],
+            artifacts=tuple(
+                Artifact(path=path, digest=digest, mode=mode)
+                for path, digest, mode in value["artifacts"]
+            ),
+        )

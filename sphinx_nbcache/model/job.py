@@ -1,0 +1,68 @@
+"""A job: one notebook with all that is needed to run it.
+
+Owns the execution settings after every override; who reads them from where is not
+known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sphinx_nbcache.model.key import Key
+from sphinx_nbcache.model.notebook import Notebook
+from sphinx_nbcache.model.outcome import CellRun, Failure, Status
+from sphinx_nbcache.model.outputs import Outputs
+
+
+class Mode(StrEnum):
+    """MyST-NB's execution modes (``nb_execution_mode``)."""
+
+    OFF = "off"
+    AUTO = "auto"
+    CACHE = "cache"
+    FORCE = "force"
+    INLINE = "inline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a notebook is to be executed; the names are MyST-NB's ``nb_execution_*``."""
+
+    mode: Mode = Mode.CACHE
+    timeout_s: float | None = 30
+    """Longest time for one cell; None for no limit."""
+    allow_errors: bool = False
+    in_temp: bool = False
+    excludepatterns: tuple[str, ...] = ()
+    kernel_rgx_aliases: tuple[tuple[str, str], ...] = ()
+    """(regular expression, kernel name) pairs; the first full match wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One notebook to run, and how."""
+
+    name: str
+    notebook: Notebook
+    key: Key
+    kernel: str
+    working_directory: Path | None
+    """None for a temporary folder of its own."""
+    timeout_s: float | None
+    allow_errors: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What executing one job gave."""
+
+    job: Job
+    status: Status
+    outputs: Outputs
+    cells: tuple[CellRun, ...]
+    started_at: float
+    """POSIX timestamp."""
+    seconds: float
+    failure: Failure | None = None

@@ -1,0 +1,124 @@
+"""What is to be done with one notebook. Pure: nothing is read, looked up or run here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from sphinx_nbcache.keys import compute_key, resolve_kernel
+from sphinx_nbcache.model import Job, Mode, Notebook, Settings
+from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.running import is_temporary
+
+_OVERRIDES = {
+    "execution_mode": ("mode", Mode),
+    "execution_timeout": ("timeout_s", float),
+    "execution_allow_errors": ("allow_errors", bool),
+    "execution_in_temp": ("in_temp", bool),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A notebook, and either the job that gives its outputs or why there is none."""
+
+    name: str
+    notebook: Notebook
+    job: Job | None = None
+    skip_reason: str = ""
+    run_reason: str = ""
+    """Why it runs even when its outputs are in the store."""
+
+
+def make_plan(
+    name: str,
+    notebook: Notebook,
+    settings: Settings,
+    *,
+    project: Project,
+    rerun_reason: str = "",
+) -> Plan:
+    """Decide what is to be done with a notebook.
+
+    :param settings: after the notebook's own overrides.
+    :param rerun_reason: why the user wants it to run again, if so.
+    """
+    if reason := find_skip_reason(notebook, settings):
+        return Plan(name, notebook, skip_reason=reason)
+    kernel = resolve_kernel(notebook, settings.kernel_rgx_aliases)
+    in_temp = settings.in_temp or is_temporary(project.config.executor)
+    folder = None if in_temp else notebook.path.parent
+    key = compute_key(
+        notebook,
+        kernel=kernel,
+        working_directory=None if folder is None else project.relate(folder),
+        allow_errors=settings.allow_errors,
+    )
+    job = Job(
+        name=name,
+        notebook=notebook,
+        key=key,
+        kernel=kernel,
+        working_directory=folder,
+        timeout_s=settings.timeout_s,
+        allow_errors=settings.allow_errors,
+    )
+    is_forced = settings.mode is Mode.FORCE
+    return Plan(name, notebook, job, run_reason=rerun_reason or is_forced * "execution mode force")
+
+
+def find_skip_reason(notebook: Notebook, settings: Settings) -> str:
+    """Return why a notebook is not to be executed; empty if it is."""
+    if settings.mode is Mode.OFF:
+        return "execution mode off"
+    if settings.mode is Mode.INLINE:
+        return "execution mode inline: MyST-NB runs it while the page is read"
+    path = PurePosixPath(notebook.path.as_posix())
+    for pattern in settings.excludepatterns:
+        if path.match(pattern):
+            return f"excluded by the pattern {pattern!r}"
+    if settings.mode is Mode.AUTO and _has_all_outputs(notebook):
+        return "execution mode auto: all outputs present"
+    if next(notebook.iterate_code_cells(), None) is None:
+        return "no code cells"
+    return ""
+
+
+def _has_all_outputs(notebook: Notebook) -> bool:
+    cells = notebook.content["cells"]
+    return all(cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+
+
+def apply_execution_metadata(settings: Settings, metadata: Mapping[str, Any]) -> Settings:
+    """Return the settings after a notebook's own ``execution: {timeout, allow_errors}``.
+
+    This is jupyter-cache's metadata; values of another type are left alone.
+    """
+    own = metadata.get("execution")
+    if not isinstance(own, Mapping):
+        return settings
+    timeout, allow = own.get("timeout"), own.get("allow_errors")
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool):
+        settings = replace(settings, timeout_s=float(timeout))
+    return replace(settings, allow_errors=allow) if isinstance(allow, bool) else settings
+
+
+def apply_mystnb_metadata(settings: Settings, metadata: Mapping[str, Any]) -> Settings:
+    """Return the settings after a notebook's own ``mystnb: {execution_...}``.
+
+    For notebooks that are run outside Sphinx; inside, MyST-NB's configuration applies and
+    checks all overrides. A value of the wrong kind is left alone, as MyST-NB does.
+    """
+    own = metadata.get("mystnb")
+    if not isinstance(own, Mapping):
+        return settings
+    changes = {}
+    for name, (field, convert) in _OVERRIDES.items():
+        if name in own:
+            try:
+                changes[field] = convert(own[name])
+            except (ValueError, TypeError):
+                return settings
+    return replace(settings, **changes)

@@ -1,0 +1,51 @@
+"""A project: its root, its store, its configuration; and paths as they are stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphinx_nbcache.config import Config, find_cache_path, find_project_root
+from sphinx_nbcache.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What every build of one project shares."""
+
+    root: Path
+    store: Store
+    config: Config
+
+    @classmethod
+    def open(cls, start: Path, config: Config) -> Project:
+        """Find the project that a folder belongs to, and its store.
+
+        :param start: the folder of ``conf.py``, or the current one; a relative
+            ``config.path`` counts from there.
+        """
+        root = find_project_root(start)
+        return cls(root, Store(find_cache_path(config.path, start=start, root=root)), config)
+
+    def relate(self, path: Path) -> str:
+        """Return a path relative to the root, in POSIX form, as it is stored.
+
+        A path on another Windows drive has no such form and stays absolute.
+        """
+        try:
+            return Path(os.path.relpath(path, self.root)).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+
+def read_config(variables: Mapping[str, str], values: Mapping[str, object] | None = None) -> Config:
+    """Return the configuration of a command line or a Python program, which has no conf.py.
+
+    :param values: option name to value; what is not None comes before the variables.
+
+    Raises ConfigurationError.
+    """
+    given = {name: value for name, value in (values or {}).items() if value is not None}
+    return Config.from_values(given, variables, first=frozenset(given))

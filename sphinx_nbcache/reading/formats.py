@@ -1,0 +1,112 @@
+"""Which reader reads which file, outside Sphinx.
+
+A reader is a function from path and text to nbformat 4 content; an error of any kind
+becomes a ``NotebookReadError``. Inside Sphinx MyST-NB's own configuration decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from sphinx_nbcache.errors import NotebookReadError
+from sphinx_nbcache.model import Notebook
+
+JUPYTEXT_SUFFIXES = (".py", ".R", ".r", ".jl", ".Rmd", ".qmd", ".sh", ".q", ".sql", ".cpp")
+"""Suffixes that are read with jupytext when a file is named; others are not notebooks."""
+
+ReadFunction = Callable[[Path, str], Mapping[str, Any]]
+
+
+class Reader(Protocol):
+    """Reads sources of one project."""
+
+    def read(self, path: Path, text: str) -> Notebook | None:
+        """Return the notebook in a text, or None where the text is not a notebook.
+
+        Raises NotebookReadError.
+        """
+
+
+def read_ipynb(path: Path, text: str) -> Mapping[str, Any]:
+    """Read Jupyter's own format, versions 3 and 4."""
+    import nbformat
+
+    notebook: Mapping[str, Any] = nbformat.reads(text, as_version=4)
+    return notebook
+
+
+def read_myst_markdown(path: Path, text: str) -> Mapping[str, Any]:
+    """Read a MyST Markdown notebook with MyST-NB's reader."""
+    from myst_nb.core.read import read_myst_markdown_notebook
+
+    notebook: Mapping[str, Any] = read_myst_markdown_notebook(text, add_source_map=True, path=path)
+    return notebook
+
+
+def read_jupytext(path: Path, text: str) -> Mapping[str, Any]:
+    """Read any of jupytext's text formats; the header or the suffix says which."""
+    import jupytext
+
+    notebook: Mapping[str, Any] = jupytext.reads(text, fmt={"extension": path.suffix})
+    return notebook
+
+
+class FileReader:
+    """The reader for files that are named on a command line or through the Python API."""
+
+    def read(self, path: Path, text: str) -> Notebook | None:
+        """Return the notebook in a text, or None where the text is not a notebook."""
+        function = _find_function(path, text)
+        return None if function is None else read_with(function, path, text)
+
+
+def _find_function(path: Path, text: str) -> ReadFunction | None:
+    if path.suffix == ".ipynb":
+        return read_ipynb
+    if path.suffix == ".md":
+        return read_myst_markdown if _is_myst_notebook(text) else None
+    return read_jupytext if path.suffix in JUPYTEXT_SUFFIXES else None
+
+
+def _is_myst_notebook(text: str) -> bool:
+    if not text.startswith("---"):  # before the import, which is not free
+        return False
+    from myst_nb.core.read import is_myst_markdown_notebook
+
+    return bool(is_myst_markdown_notebook(text))
+
+
+def read_with(function: ReadFunction, path: Path, text: str) -> Notebook:
+    """Read a text with a function of any origin.
+
+    Raises NotebookReadError for whatever the function raises, or when what it returns
+    is not a notebook.
+    """
+    try:
+        content = function(path, text)
+        if not isinstance(content["cells"], list):
+            raise TypeError("it has no list of cells")
+    except Exception as error:
+        raise NotebookReadError(path, _describe(error)) from error
+    return Notebook(path, content)
+
+
+def read_text(path: Path) -> str:
+    """Return a source file's text.
+
+    Raises NotebookReadError when it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotebookReadError(path, f"it is not UTF-8 text ({error.reason})") from error
+    except OSError as error:
+        raise NotebookReadError(path, error.strerror or str(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    """Return the first line of an error with its class, which often says more."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

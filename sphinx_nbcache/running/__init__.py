@@ -1,0 +1,17 @@
+"""Kernels, one notebook to one Run, executors."""
+
+from sphinx_nbcache.running.executor import (
+    Executor,
+    LocalExecutor,
+    create_executor,
+    exit_on_termination,
+    is_temporary,
+)
+
+__all__ = [
+    "Executor",
+    "LocalExecutor",
+    "create_executor",
+    "exit_on_termination",
+    "is_temporary",
+]

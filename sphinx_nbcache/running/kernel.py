@@ -1,0 +1,170 @@
+"""One kernel from start to stop, with nothing left behind.
+
+Owns the kernel's process group and what it wrote to its own standard streams; what is
+run in it is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+    from nbformat import NotebookNode
+
+STARTUP_TIMEOUT_S = 60
+_START_TRIES = 2
+_GROUP_POLL_S = 0.05
+_GROUP_STOP_POLLS = 40
+_TAIL_BYTES = 2000
+
+# nbclient and jupyter_client log to the terminal what ends up in a Failure anyway.
+_QUIET = logging.getLogger(__name__)
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
+
+
+class KernelStartError(Exception):
+    """A kernel could not be started or did not answer."""
+
+
+@dataclass(slots=True)
+class Kernel:
+    """A running kernel, driven by an nbclient ``NotebookClient``."""
+
+    client: NotebookClient
+    manager: AsyncKernelManager
+    log: IO[bytes]
+    is_lost: bool = False
+    """Set when it must be killed: it is dead, busy for ever, or nobody waits any more."""
+
+    def read_log_tail(self) -> str:
+        """Return the end of what the kernel's process wrote to its own streams."""
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(0, size - _TAIL_BYTES))
+        return self.log.read().decode("utf-8", "replace").strip()
+
+
+@asynccontextmanager
+async def open_kernel(
+    name: str, notebook: NotebookNode, *, folder: Path, timeout_s: float | None, allow_errors: bool
+) -> AsyncIterator[Kernel]:
+    """Start a kernel for a notebook and stop it, and all it started, on leaving.
+
+    :param name: name of the kernelspec.
+    :param folder: the kernel's working directory.
+    :param timeout_s: longest time for one cell; None for no limit.
+
+    Raises KernelStartError.
+    """
+    with tempfile.TemporaryFile() as log:
+        options = {"timeout": _round_up(timeout_s), "allow_errors": allow_errors}
+        kernel, group = await _start(name, notebook, folder, log, options)
+        try:
+            yield kernel
+        except BaseException:
+            kernel.is_lost = True
+            raise
+        finally:
+            await _stop(kernel)
+            await _stop_group(group)
+
+
+async def _start(
+    name: str, notebook: NotebookNode, folder: Path, log: IO[bytes], options: dict[str, Any]
+) -> tuple[Kernel, int | None]:
+    """Start a kernel; once more if it died at once, as it does when its port was taken."""
+    from nbclient import NotebookClient
+
+    for remaining in reversed(range(_START_TRIES)):
+        manager = _create_manager(name)
+        client = NotebookClient(
+            notebook, km=manager, startup_timeout=STARTUP_TIMEOUT_S, log=_QUIET, **options
+        )
+        kernel = Kernel(client, manager, log)
+        group = None
+        try:
+            await client.async_start_new_kernel(cwd=str(folder), stdout=log, stderr=log)
+            group = getattr(manager.provisioner, "pgid", None)
+            await client.async_start_new_kernel_client()
+        except (RuntimeError, OSError) as error:
+            await _stop_group(group)
+            if not remaining:
+                raise KernelStartError(_describe_start(name, error, kernel)) from error
+        except BaseException:
+            kernel.is_lost = True
+            await _stop(kernel)
+            await _stop_group(group)
+            raise
+        else:
+            return kernel, group
+    raise AssertionError("unreachable")
+
+
+def _create_manager(name: str) -> AsyncKernelManager:
+    from jupyter_client.kernelspec import NoSuchKernel
+    from jupyter_client.manager import AsyncKernelManager
+
+    manager = AsyncKernelManager(kernel_name=name, log=_QUIET)
+    try:
+        _ = manager.kernel_spec
+    except NoSuchKernel as error:
+        specs = manager.kernel_spec_manager
+        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
+        raise KernelStartError(
+            f"there is no kernel {name!r}; kernels found here: {known}. Install it, or map its "
+            "name to one of them with nb_kernel_rgx_aliases"
+        ) from error
+    return manager
+
+
+def _describe_start(name: str, error: Exception, kernel: Kernel) -> str:
+    text = f"kernel {name!r} did not start: {error}"
+    tail = kernel.read_log_tail()
+    return f"{text}\n{tail}" if tail else text
+
+
+def _round_up(timeout_s: float | None) -> int | None:
+    """Return whole seconds, which is what nbclient takes; none for zero and below."""
+    return None if timeout_s is None or timeout_s <= 0 else max(1, int(-(-timeout_s // 1)))
+
+
+async def _stop(kernel: Kernel) -> None:
+    """Stop the kernel: asked nicely first, so that its ``atexit`` functions run."""
+    manager, channels = kernel.manager, kernel.client.kc
+    try:
+        if manager.has_kernel:
+            await manager.shutdown_kernel(now=kernel.is_lost)
+    finally:
+        if channels is not None:
+            channels.stop_channels()
+
+
+async def _stop_group(group: int | None) -> None:
+    """End what the notebook started and left running: TERM, a deadline, KILL."""
+    if group is None or not hasattr(os, "killpg") or not _signal_group(group, signal.SIGTERM):
+        return
+    for _ in range(_GROUP_STOP_POLLS):
+        await asyncio.sleep(_GROUP_POLL_S)
+        if not _signal_group(group, 0):
+            return
+    _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; return whether it still had a process."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""The answers of one build: document name to outcome, asked for while pages are parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from myst_nb.core.config import NbParserConfig
+from sphinx.application import Sphinx
+from sphinx.errors import FiletypeNotFoundError, SphinxError
+from sphinx.util import get_filetype
+
+from sphinx_nbcache.errors import StoreError
+from sphinx_nbcache.model import Notebook, Outcome, Outputs, Report, Settings
+from sphinx_nbcache.pipeline import Project, Source, build, make_plan
+from sphinx_nbcache.reading import read_text
+from sphinx_nbcache.sphinx_ext.pages import Page, read_page
+from sphinx_nbcache.sphinx_ext.progress import SphinxProgress
+
+FILETYPE = "myst-nb"
+
+
+class CacheError(SphinxError):
+    """The cache cannot be used."""
+
+    category = "Notebook cache error"
+
+
+@dataclass(slots=True)
+class Answers:
+    """Executes what is stale and remembers how each notebook of the build ended."""
+
+    app: Sphinx
+    project: Project
+    outcomes: dict[str, Outcome]
+    configs: dict[str, NbParserConfig]
+    """MyST-NB's configuration of each notebook that was read, with its own overrides."""
+
+    def collect(self, docnames: Iterable[str], rerun: Mapping[str, str]) -> Report:
+        """Bring the outputs of all notebooks among some documents into the store.
+
+        Raises CacheError.
+        """
+        sources = [Source(name, Path(self.app.env.doc2path(name))) for name in docnames]
+        return self._build([source for source in sources if self._is_ours(source.path)], rerun)
+
+    def ask(self, docname: str, page: Page) -> Outcome:
+        """Return the outcome of a page as it is being parsed.
+
+        The answer is there already, but for a page whose text another extension changed
+        with ``source-read``: that one asks something else, and is executed now.
+        """
+        known = self.outcomes.get(docname)
+        plan = make_plan(docname, page.notebook, page.settings, project=self.project)
+        key = plan.job and plan.job.key
+        if known is not None and known.key == key and known.failure is None:
+            return known
+        if known is not None and known.failure is not None and known.key in (key, None):
+            return known
+        return self._execute(docname, page)
+
+    def load_outputs(self, outcome: Outcome, page: Page) -> tuple[Outcome, Outputs | None]:
+        """Return the outputs of an outcome; executes again if they are gone meanwhile."""
+        for _ in range(2):
+            if outcome.outputs is None:
+                break
+            outputs = self.project.store.load_outputs(outcome.outputs)
+            if outputs is not None:
+                return outcome, outputs
+            outcome = self._execute(outcome.name, page)
+        return outcome, None
+
+    def _execute(self, docname: str, page: Page) -> Outcome:
+        def read(source: Source) -> tuple[Notebook, Settings]:
+            return page.notebook, page.settings
+
+        report = build(
+            [Source(docname, page.notebook.path)],
+            read=read,
+            project=self.project,
+            rerun={},
+            progress=SphinxProgress(self.app),
+        )
+        (outcome,) = report.outcomes
+        self.outcomes[docname] = outcome
+        return outcome
+
+    def _build(self, sources: list[Source], rerun: Mapping[str, str]) -> Report:
+        try:
+            report = build(
+                sources,
+                read=self._read,
+                project=self.project,
+                rerun=rerun,
+                progress=SphinxProgress(self.app),
+            )
+        except StoreError as error:
+            raise CacheError(str(error)) from error
+        self.outcomes.update({outcome.name: outcome for outcome in report.outcomes})
+        return report
+
+    def _read(self, source: Source) -> tuple[Notebook, Settings] | None:
+        env = self.app.env
+        page = read_page(source.path, read_text(source.path), env.myst_config, env.mystnb_config)
+        if page is None:
+            return None
+        self.configs[source.name] = page.config
+        return page.notebook, page.settings
+
+    def _is_ours(self, path: Path) -> bool:
+        """Return whether Sphinx gives a file to MyST-NB's parser."""
+        try:
+            return get_filetype(self.app.config.source_suffix, str(path)) == FILETYPE
+        except FiletypeNotFoundError:
+            return False

@@ -1,0 +1,45 @@
+"""From ``conf.py`` to the checked configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config as SphinxConfig
+from sphinx.errors import ConfigError
+
+from sphinx_nbcache.config import OPTIONS, Config
+from sphinx_nbcache.errors import ConfigurationError
+
+PREFIX = "nbcache_"
+_MODE_NAMES = ("nb_execution_mode", "jupyter_execute_notebooks")
+
+
+def add_options(app: Sphinx) -> None:
+    """Declare every option to Sphinx; none of them changes a page, so none re-reads it."""
+    for option in OPTIONS:
+        default = list(option.default) if isinstance(option.default, tuple) else option.default
+        app.add_config_value(PREFIX + option.name, default, "", Any)
+
+
+def choose_mode(config: SphinxConfig) -> None:
+    """Make ``cache`` the execution mode unless the user has set one.
+
+    Sphinx has no public way to tell a default from the same value set on purpose.
+    """
+    if not any(name in config._raw_config or name in config.overrides for name in _MODE_NAMES):
+        config.nb_execution_mode = "cache"
+
+
+def read_options(config: SphinxConfig) -> Config:
+    """Return the checked options.
+
+    Raises Sphinx's ConfigError with one line for a wrong value.
+    """
+    values = {option.name: config[PREFIX + option.name] for option in OPTIONS}
+    given = {name.removeprefix(PREFIX) for name in config.overrides if name.startswith(PREFIX)}
+    try:
+        return Config.from_values(values, os.environ, prefix=PREFIX, first=frozenset(given))
+    except ConfigurationError as error:
+        raise ConfigError(str(error)) from error

@@ -1,0 +1,75 @@
+"""A build's progress through Sphinx's logger, which knows ``-q`` and colours."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from sphinx.application import Sphinx
+
+from sphinx_nbcache.model import Outcome
+from sphinx_nbcache.sphinx_ext.warnings import LOGGER, WarningSubtype, warn
+
+_CLEAR_LINE = "\r\x1b[2K"
+_BAR_WIDTH = 20
+
+
+class SphinxProgress:
+    """One line per finished notebook, or one live line on a terminal."""
+
+    def __init__(self, app: Sphinx) -> None:
+        self._app = app
+        self._is_live = sys.stdout.isatty() and app.config.verbosity == 0
+        self._stale = 0
+        self._done = 0
+        self._running: dict[str, float] = {}
+        self._has_waited = False
+
+    def begin(self, stale: int) -> None:
+        """Remember how many notebooks are to be run."""
+        self._stale = stale
+
+    def start(self, name: str) -> None:
+        """Show that a notebook runs."""
+        self._running[name] = time.monotonic()
+        self.tick()
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show how a notebook ended."""
+        self._done += 1
+        self._running.pop(outcome.name, None)
+        if self._is_live:
+            self.tick()
+            return
+        LOGGER.info(
+            f"[{self._done}/{self._stale}] {outcome.status}  {outcome.name}  {outcome.seconds:.1f} s"
+        )
+
+    def wait(self, names: list[str]) -> None:
+        """Say once that another build has the work."""
+        if not self._has_waited and not self._is_live:
+            LOGGER.info(f"waiting for another build that is running {', '.join(names[:3])}")
+        self._has_waited = True
+
+    def tick(self) -> None:
+        """Draw the live line again."""
+        if self._is_live:
+            LOGGER.info(_CLEAR_LINE + self._draw(), nonl=True)
+
+    def end(self) -> None:
+        """Take the live line away."""
+        if self._is_live:
+            LOGGER.info(_CLEAR_LINE, nonl=True)
+
+    def warn(self, message: str) -> None:
+        """Give a warning about the store."""
+        warn(self._app, message, WarningSubtype.STORE)
+
+    def _draw(self) -> str:
+        filled = _BAR_WIDTH * self._done // max(1, self._stale)
+        bar = "#" * filled + "-" * (_BAR_WIDTH - filled)
+        text = f"executing notebooks [{bar}] {self._done}/{self._stale}"
+        if not self._running:
+            return text
+        name, since = min(self._running.items(), key=lambda item: item[1])
+        return f"{text}  {len(self._running)} running: {name} {time.monotonic() - since:.0f} s"

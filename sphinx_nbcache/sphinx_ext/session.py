@@ -1,0 +1,174 @@
+"""One build of one Sphinx application: from the list of pages to their outcomes.
+
+Owns the moments at which Sphinx calls and the answers that the parser asks for. All
+execution happens in ``on_env_before_read_docs``, in the main process, before parallel
+readers are forked; they inherit the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config as SphinxConfig
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import SphinxError
+
+from sphinx_nbcache.model import Outcome, Report, Status
+from sphinx_nbcache.pipeline import READ_ERROR, Project
+from sphinx_nbcache.sphinx_ext.answers import Answers
+from sphinx_nbcache.sphinx_ext.options import choose_mode, read_options
+from sphinx_nbcache.sphinx_ext.parser import add_parser
+from sphinx_nbcache.sphinx_ext.records import (
+    from_record,
+    get_records,
+    get_table_docs,
+    mark_unchanged,
+    to_record,
+)
+from sphinx_nbcache.sphinx_ext.report_file import close, write_report, write_tracebacks
+from sphinx_nbcache.sphinx_ext.warnings import LOGGER, WarningSubtype, warn
+
+
+class NotebookExecutionError(SphinxError):
+    """A notebook failed whose configuration says ``nb_execution_raise_on_error``."""
+
+    category = "Notebook execution error"
+
+
+class Session:
+    """The extension's side of one Sphinx application."""
+
+    def __init__(self) -> None:
+        self._answers: Answers | None = None
+        self._seconds = 0.0
+        self._lost: list[Outcome] = []
+
+    @property
+    def answers(self) -> Answers:
+        """Return the answers, which exist once the configuration is read."""
+        assert self._answers is not None
+        return self._answers
+
+    def on_config_inited(self, app: Sphinx, config: SphinxConfig) -> None:
+        """Check the options and put the parser in place."""
+        choose_mode(config)
+        project = Project.open(Path(app.confdir), read_options(config))
+        self._answers = Answers(app, project, {}, {})
+        add_parser(app, self._answers)
+
+    def on_env_get_outdated(
+        self,
+        app: Sphinx,
+        env: BuildEnvironment,
+        added: set[str],
+        changed: set[str],
+        removed: set[str],
+    ) -> Iterable[str]:
+        """Return the known notebooks that ``nbcache_rerun`` names."""
+        return [docname for docname in get_records(env) if self._find_pattern(docname)]
+
+    def on_env_before_read_docs(
+        self, app: Sphinx, env: BuildEnvironment, docnames: list[str]
+    ) -> None:
+        """Execute what is stale, before any page is read.
+
+        Notebooks that failed in an earlier build are tried again; their pages are read
+        again only if that changed what the page says.
+        """
+        records = get_records(env)
+        retried = [name for name in _list_failed(env) if name not in docnames]
+        for name in records.keys() - {*docnames, *retried}:
+            mark_unchanged(records[name])
+        rerun = {
+            name: f"asked to by nbcache_rerun = {pattern!r}"
+            for name in docnames
+            if (pattern := self._find_pattern(name))
+        }
+        report = self.answers.collect([*docnames, *retried], rerun)
+        self._seconds = report.seconds
+        for outcome in report.outcomes:
+            self._place(env, docnames, outcome)
+        docnames.sort()
+        self._report(app, report)
+
+    def _place(self, env: BuildEnvironment, docnames: list[str], outcome: Outcome) -> None:
+        """Add a page to those to be read if it was not to be, but changed; or take it out."""
+        record = get_records(env).get(outcome.name)
+        if record is not None and outcome.name not in docnames:
+            before = from_record(outcome.name, outcome.path, record).failure
+            if before is not None and before.is_same_as(outcome.failure):
+                record.update(to_record(outcome))
+            else:
+                docnames.append(outcome.name)
+
+    def _report(self, app: Sphinx, report: Report) -> None:
+        write_tracebacks(report, Path(app.outdir))
+        for outcome in report.failures:
+            self._warn_of(app, outcome)
+        self._warn_of_patterns(app, report)
+        for outcome in report.failures:
+            config = self.answers.configs.get(outcome.name)
+            if config is not None and config.execution_raise_on_error and outcome.failure:
+                raise NotebookExecutionError(f"{outcome.path}: {outcome.failure.describe()}")
+
+    def _warn_of(self, app: Sphinx, outcome: Outcome) -> None:
+        failure = outcome.failure
+        assert failure is not None
+        if failure.name == READ_ERROR:
+            message = f"cannot be read as a notebook: {failure.message}"
+            warn(app, message, WarningSubtype.READ, outcome.name)
+            return
+        message = f"Executing notebook failed: {failure.describe()}"
+        config = self.answers.configs.get(outcome.name)
+        if config is not None and config.execution_show_tb and failure.traceback:
+            message = f"{message}\n{failure.traceback}"
+        line = failure.file_line
+        location = outcome.name if line is None else (outcome.name, line)
+        warn(app, message, WarningSubtype.EXEC, location)
+
+    def _warn_of_patterns(self, app: Sphinx, report: Report) -> None:
+        executed = [o.name for o in report.outcomes if o.status is not Status.SKIPPED]
+        for pattern in self.answers.project.config.rerun:
+            if not any(fnmatchcase(name, pattern) for name in executed):
+                message = f"nbcache_rerun = {pattern!r} matches no notebook that is executed"
+                warn(app, message, WarningSubtype.RERUN)
+
+    def _find_pattern(self, docname: str) -> str | None:
+        """Return the first pattern of ``nbcache_rerun`` that names a document."""
+        patterns = self.answers.project.config.rerun
+        return next((pattern for pattern in patterns if fnmatchcase(docname, pattern)), None)
+
+    def on_env_updated(self, app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
+        """Return the pages with tables, if anything that they show changed."""
+        return sorted(get_table_docs(env)) if self.answers.outcomes else []
+
+    def on_build_finished(self, app: Sphinx, exception: Exception | None) -> None:
+        """Write the report, say how it went, and set the exit status."""
+        if self._answers is None or exception is not None:
+            return
+        env = app.env
+        outcomes = [
+            from_record(name, Path(env.doc2path(name)), record)
+            for name, record in sorted(get_records(env).items())
+        ]
+        report = Report((*outcomes, *self._lost), self._seconds)
+        path = write_report(report, Path(app.outdir), self.answers.project)
+        if not report.outcomes:
+            return
+        LOGGER.info(close(report))
+        LOGGER.debug(f"nbcache: report in {path}")
+        config = self.answers.project.config
+        if report.failures and (config.on_error == "fail" or config.frozen):
+            app.statuscode = 1
+
+
+def _list_failed(env: BuildEnvironment) -> list[str]:
+    """Return the documents whose notebook failed in the build that read them."""
+    return [
+        name
+        for name, record in get_records(env).items()
+        if Status(record["status"]).is_failure and name in env.found_docs
+    ]

@@ -1,0 +1,44 @@
+"""Every warning of the extension: one enum, one way to say it.
+
+Users suppress a kind by its name: ``suppress_warnings = ["nbcache.store"]``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+LOGGER = logging.getLogger("sphinx_nbcache")
+WARNING_TYPE = "nbcache"
+
+
+class WarningSubtype(StrEnum):
+    """The kinds of warnings, stable across versions."""
+
+    EXEC = "exec"
+    """A notebook failed, or its outputs are missing."""
+    READ = "read"
+    """A file could not be read as a notebook."""
+    RERUN = "rerun"
+    """A pattern of ``nbcache_rerun`` matches no notebook that is executed."""
+    STORE = "store"
+    """Something in the cache is damaged or of another version."""
+    DIRECTIVE = "directive"
+    """A directive has an option that makes no sense."""
+
+
+def warn(
+    app: Sphinx,
+    message: str,
+    subtype: WarningSubtype,
+    location: str | tuple[str, int] | None = None,
+) -> None:
+    """Give a warning of ours.
+
+    :param location: a document name, or one with a line.
+    """
+    if not app.config.show_warning_types:  # Sphinx before 8 does not show them by default
+        message = f"{message} [{WARNING_TYPE}.{subtype}]"
+    LOGGER.warning(message, type=WARNING_TYPE, subtype=str(subtype), location=location)

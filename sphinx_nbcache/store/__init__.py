@@ -1,0 +1,8 @@
+"""What is kept: objects by digest, entries by key; atomic, verified, shared by processes."""
+
+from sphinx_nbcache.store.entries import Entries, Problem
+from sphinx_nbcache.store.index import Index
+from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.store import STORE_FORMAT, Store
+
+__all__ = ["STORE_FORMAT", "Entries", "Index", "Objects", "Problem", "Store"]

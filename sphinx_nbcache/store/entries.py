@@ -1,0 +1,64 @@
+"""Entries: immutable records, found by key.
+
+``entries/ab/<key>/<inputs digest>.json``. Knows where they lie and how to tell a
+sound one; does not know whether an entry's inputs still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphinx_nbcache.model import Entry, Key
+from sphinx_nbcache.store.files import read_if_exists, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the store that is not as it was written."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Entries:
+    """The entries below one folder."""
+
+    def __init__(self, folder: Path, tmp: Path) -> None:
+        self.folder = folder
+        self._tmp = tmp
+
+    def write(self, entry: Entry) -> Path:
+        """Store an entry; an earlier one with the same key and inputs is replaced."""
+        path = self._folder_of(entry.key) / f"{entry.inputs.digest}.json"
+        write_atomically(path, entry.to_bytes(), tmp=self._tmp)
+        return path
+
+    def find(self, key: Key) -> Iterator[Entry | Problem]:
+        """Yield what is recorded for a key, sound or not."""
+        for path in sorted(self._folder_of(key).glob("*.json")):
+            yield self.read(path)
+
+    def read(self, path: Path) -> Entry | Problem:
+        """Return the entry in a file, or what is wrong with it."""
+        try:
+            data = read_if_exists(path)
+            if data is None:
+                return Problem(path, "gone while it was read")
+            entry = Entry.from_bytes(data)
+        except (ValueError, OSError) as error:
+            return Problem(path, str(error))
+        if (path.parent.name, path.stem) != (entry.key, entry.inputs.digest):
+            return Problem(path, "misplaced: its name does not fit its content")
+        return entry
+
+    def list_paths(self) -> Iterator[Path]:
+        """Yield the files of all entries."""
+        yield from sorted(self.folder.glob("??/*/*.json"))
+
+    def _folder_of(self, key: Key) -> Path:
+        return self.folder / key[:2] / key

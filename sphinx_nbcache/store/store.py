@@ -1,0 +1,158 @@
+"""The store: objects, entries, locks and the index below one folder.
+
+The one door to what is kept. Objects are written before the entry that names them, so
+whatever an entry names was there. Nothing is created before something is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sphinx_nbcache.errors import StoreError
+from sphinx_nbcache.model import Entry, Key, Outputs
+from sphinx_nbcache.store.entries import Entries, Problem
+from sphinx_nbcache.store.files import read_if_exists, write_atomically
+from sphinx_nbcache.store.index import Index
+from sphinx_nbcache.store.objects import Objects
+
+STORE_FORMAT = 1
+_ABANDONED_S = 3600
+# https://bford.info/cachedir/
+_CACHEDIR_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# This folder is a cache of sphinx-nbcache; it can be deleted at any time.\n"
+)
+
+
+class Store:
+    """The store in a folder, which need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        tmp = path / "tmp"
+        self._tmp = tmp
+        self.objects = Objects(path / "objects", tmp)
+        self.entries = Entries(path / "entries", tmp)
+        self.index = Index(path / "index.sqlite")
+
+    def save_outputs(self, outputs: Outputs) -> str:
+        """Store outputs as an object and return its digest.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            return self.objects.write(outputs.to_bytes())
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def save_entry(self, entry: Entry) -> None:
+        """Store an entry whose objects are stored already.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            self.entries.write(entry)
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def load_outputs(self, digest: str) -> Outputs | None:
+        """Return stored outputs, verified; None when they are missing or damaged."""
+        data = self.objects.read(digest)
+        try:
+            return None if data is None else Outputs.from_bytes(data)
+        except ValueError:
+            return None
+
+    def find_entries(self, key: Key) -> tuple[list[Entry], list[Problem]]:
+        """Return the complete entries of a key, newest first, and what was wrong with others."""
+        found: list[Entry] = []
+        problems: list[Problem] = []
+        for item in self.entries.find(key):
+            if isinstance(item, Problem):
+                problems.append(item)
+            elif missing := self._find_missing(item):
+                problems.append(Problem(self.path, missing))
+            else:
+                found.append(item)
+        found.sort(key=lambda entry: entry.executed_at, reverse=True)
+        return found, problems
+
+    def _find_missing(self, entry: Entry) -> str | None:
+        for digest in entry.objects:
+            if self.objects.read(digest) is None:
+                return f"object {digest} of {entry.source} is missing or damaged"
+        return None
+
+    def try_claim(self, key: Key) -> FileLock | None:
+        """Take the lock that whoever runs a key holds; None while another process has it.
+
+        The caller releases it; the operating system does when the process dies.
+        Raises StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            folder = self.path / "locks"
+            folder.mkdir(exist_ok=True)
+            lock = FileLock(folder / f"{key}.lock", timeout=0, thread_local=False)
+            lock.acquire()
+        except Timeout:
+            return None
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+        return lock
+
+    def describe_foreign_format(self) -> str | None:
+        """Return a notice when the folder was made by another version's format."""
+        data = read_if_exists(self.path / "FORMAT")
+        found = None if data is None else data.strip().decode("ascii", "replace")
+        if found in (None, str(STORE_FORMAT)):
+            return None
+        return (
+            f"cache {self.path} has format {found}, this version writes format {STORE_FORMAT}: "
+            "what it cannot read counts as not cached"
+        )
+
+    def verify(self, *, repair: bool = False) -> list[Problem]:
+        """Read everything that is stored and return what is wrong.
+
+        :param repair: remove what is wrong, and temporary files that a killed writer left.
+        """
+        problems = [
+            Problem(path, "damaged: its content does not fit its name")
+            for path in self.objects.list_paths()
+            if not self.objects.is_sound(path)
+        ]
+        problems += self._verify_entries()
+        if repair:
+            for problem in problems:
+                problem.path.unlink(missing_ok=True)
+            for path in self._list_abandoned():
+                path.unlink(missing_ok=True)
+        return problems
+
+    def _verify_entries(self) -> Iterator[Problem]:
+        for path in self.entries.list_paths():
+            item = self.entries.read(path)
+            if isinstance(item, Problem):
+                yield item
+            elif missing := self._find_missing(item):
+                yield Problem(path, missing)
+
+    def _list_abandoned(self) -> Iterator[Path]:
+        for path in self._tmp.glob("*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                yield path
+
+    def _prepare(self) -> None:
+        """Make the folder a cache that backup tools and git know as one."""
+        if (self.path / "FORMAT").exists():
+            return
+        write_atomically(self.path / "CACHEDIR.TAG", _CACHEDIR_TAG, tmp=self._tmp)
+        write_atomically(self.path / ".gitignore", b"*\n", tmp=self._tmp)
+        write_atomically(self.path / "FORMAT", b"%d\n" % STORE_FORMAT, tmp=self._tmp)
