@@ -2,9 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
 import click
 
+from sphinx_nbcache import NotebookCache, __version__
+from sphinx_nbcache.config import EXECUTORS
+from sphinx_nbcache.errors import NbCacheError
+from sphinx_nbcache.model import Outcome, Report
 
-@click.group()
-def main() -> None:
-    """Execute notebooks and keep their outputs."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _explain_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Show our errors as one line, and exit with the status for wrong use."""
+
+    @wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except NbCacheError as error:
+            raise click.UsageError(str(error)) from error
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nbcache")
+@click.option(
+    "--cache-path",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the cache. Default: NBCACHE_PATH, else .nbcache in the project root.",
+)
+@click.pass_context
+@_explain_errors
+def main(context: click.Context, cache_path: Path | None) -> None:
+    """Execute notebooks, only the stale ones, and keep their outputs.
+
+    Exit status: 0 fine, 1 a notebook failed or the cache is damaged, 2 wrong use.
+    """
+    context.obj = NotebookCache(cache_path)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Kernels at once.")
+@click.option("-e", "--executor", type=click.Choice(EXECUTORS), help="How notebooks are run.")
+@click.option("-f", "--force", is_flag=True, help="Run notebooks whose outputs are cached, too.")
+@click.option("--frozen", is_flag=True, default=None, help="Start no kernel; a miss is a failure.")
+@click.pass_obj
+@_explain_errors
+def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    cache: NotebookCache,
+    paths: tuple[Path, ...],
+    jobs: int | None,
+    executor: str | None,
+    force: bool,
+    frozen: bool | None,
+) -> None:
+    """Execute notebooks, and those in folders, whose outputs are not in the cache."""
+    report = cache.execute(
+        paths,
+        jobs=jobs,
+        executor=executor,
+        force=force,
+        frozen=frozen,
+        on_finished=_show_outcome,
+    )
+    for outcome in report.failures:
+        click.echo(f"{outcome.name}: {outcome.failure and outcome.failure.describe()}", err=True)
+    _show_totals(report)
+    if report.failures:
+        raise SystemExit(1)
+
+
+def _show_outcome(outcome: Outcome) -> None:
+    click.echo(f"{outcome.status}  {outcome.name}  {outcome.seconds:.1f} s")
+
+
+def _show_totals(report: Report) -> None:
+    totals = report.totals
+    click.echo(
+        f"{totals.notebooks} notebooks: {totals.hits} hits, {totals.ran} ran, "
+        f"{totals.failed} failed"
+    )
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Remove what is damaged.")
+@click.pass_obj
+@_explain_errors
+def verify(cache: NotebookCache, repair: bool) -> None:
+    """Read everything in the cache and name what is damaged."""
+    problems = cache.verify(repair=repair)
+    for problem in problems:
+        click.echo(f"{'removed: ' if repair else ''}{problem}")
+    click.echo(f"{cache.path}: {len(problems)} damaged" if problems else f"{cache.path}: sound")
+    if problems and not repair:
+        raise SystemExit(1)

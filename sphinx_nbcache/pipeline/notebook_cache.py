@@ -25,6 +25,7 @@ from sphinx_nbcache.reading import FileReader, read_text
 from sphinx_nbcache.store import Problem
 
 _FOLDER_SUFFIXES = (".ipynb", ".md")
+NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
 
 
 class NotebookCache:
@@ -87,10 +88,18 @@ class NotebookCache:
         """
         given = {"jobs": jobs, "executor": executor, "frozen": frozen}
         config = read_config(os.environ, {"path": self.path, **given})
-        sources = [Source(self._project.relate(path), path) for path in _expand(paths)]
+        found = dict(_expand(paths))
+        sources = [Source(self._project.relate(path), path) for path in found]
+
+        def read(source: Source) -> tuple[Notebook, Settings] | None:
+            notebook = self._read_source(source)
+            if notebook is None and found[source.path]:
+                raise NotebookReadError(source.path, NOT_A_NOTEBOOK)
+            return notebook
+
         return build(
             sources,
-            read=self._read_source,
+            read=read,
             project=Project(self._project.root, self._project.store, config),
             rerun=dict.fromkeys((source.name for source in sources), "force") if force else {},
             progress=progress or _Callback(on_finished),
@@ -129,7 +138,7 @@ class NotebookCache:
         name = self._project.relate(path)
         found = self._read_source(Source(name, path))
         if found is None:
-            raise NotebookReadError(path, "it is not a notebook")
+            raise NotebookReadError(path, NOT_A_NOTEBOOK)
         return make_plan(name, *found, project=self._project)
 
     def _read_source(self, source: Source) -> tuple[Notebook, Settings] | None:
@@ -152,24 +161,24 @@ class _Callback(Silence):
             self._on_finished(outcome)
 
 
-def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Yield the files that paths name: folders give what lies below them."""
-    seen: set[Path] = set()
+def _expand(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that paths name, and whether each was named itself.
+
+    Folders give the notebooks that lie below them.
+    """
     for given in paths:
         path = Path(given).resolve()
         if not path.exists():
             raise NotebookNotFoundError(path)
-        for found in _walk(path) if path.is_dir() else [path]:
-            if found not in seen:
-                seen.add(found)
-                yield found
+        if path.is_dir():
+            yield from ((found, False) for found in _walk(path))
+        else:
+            yield path, True
 
 
 def _walk(folder: Path) -> Iterator[Path]:
+    """Yield what may be a notebook below a folder, hidden and built folders left out."""
     for suffix in _FOLDER_SUFFIXES:
         for path in sorted(folder.rglob(f"*{suffix}")):
-            hidden = [
-                part for part in path.relative_to(folder).parts if part.startswith((".", "_"))
-            ]
-            if not hidden:
+            if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts):
                 yield path

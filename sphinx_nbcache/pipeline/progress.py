@@ -11,25 +11,25 @@ class Progress(Protocol):
     """Listens to a build; called from the build's own thread only."""
 
     def begin(self, stale: int) -> None:
-        """Look-up is done; so many notebooks are to be run."""
+        """Take note that look-up is done and so many notebooks are to be run."""
 
     def start(self, name: str) -> None:
-        """A notebook's kernel is being started."""
+        """Take note that a notebook's kernel is being started."""
 
     def finish(self, outcome: Outcome) -> None:
-        """A notebook that was to be run has its outcome."""
+        """Take note of the outcome of a notebook that was to be run."""
 
     def wait(self, names: list[str]) -> None:
-        """Other processes are running these; this one waits for their outputs."""
+        """Take note that other processes are running these, and that this one waits."""
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Take note that time has passed."""
 
     def end(self) -> None:
-        """No more notebook will run."""
+        """Take note that no more notebook will run."""
 
     def warn(self, message: str) -> None:
-        """Something is wrong with the store; the build goes on."""
+        """Take note that something is wrong with the store; the build goes on."""
 
 
 class Silence:

@@ -55,7 +55,8 @@ def describe_death(kernel: Kernel, cell: CodeCell) -> Failure:
 
 def describe_surprise(error: Exception, cell: CodeCell | None) -> Failure:
     """Return the failure for what went wrong outside the notebook's own code."""
-    return Failure(name=type(error).__name__, message=str(error).strip(), cell=cell and cell.number)
+    number = None if cell is None else cell.number
+    return Failure(name=type(error).__name__, message=str(error).strip(), cell=number)
 
 
 def _find_line(traceback: str, cell: CodeCell) -> tuple[int | None, str]:

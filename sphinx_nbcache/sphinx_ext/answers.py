@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from myst_nb.core.config import NbParserConfig
 from sphinx.application import Sphinx
@@ -101,7 +102,7 @@ class Answers:
         return report
 
     def _read(self, source: Source) -> tuple[Notebook, Settings] | None:
-        env = self.app.env
+        env: Any = self.app.env  # MyST adds its configuration as attributes
         page = read_page(source.path, read_text(source.path), env.myst_config, env.mystnb_config)
         if page is None:
             return None

@@ -7,7 +7,7 @@ pages were read, and so shows the build that it is part of.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from posixpath import dirname, relpath
@@ -24,10 +24,8 @@ from sphinx_nbcache.model import CellRun, Outcome
 from sphinx_nbcache.sphinx_ext.records import from_record, get_records, get_table_docs
 
 
-def _format_time(executed_at: float | None) -> str:
-    return (
-        "" if executed_at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(executed_at))
-    )
+def _format_time(moment: float | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    return "" if moment is None else time.strftime(form, time.localtime(moment))
 
 
 def _format_slowest(outcome: Outcome) -> str:
@@ -186,7 +184,7 @@ def _describe_cell(cell: CellRun, total: float) -> list[str]:
     return [str(cell.number), str(cell.status), started, f"{cell.seconds:.3f}", share]
 
 
-def make_table(headings: list[str], rows: list[list[nodes.Node]]) -> nodes.table:
+def make_table(headings: list[str], rows: Sequence[Sequence[nodes.Node]]) -> nodes.table:
     """Return a table node with one inline node in each cell."""
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(colwidth=1) for _ in headings]
@@ -199,7 +197,7 @@ def make_table(headings: list[str], rows: list[list[nodes.Node]]) -> nodes.table
     return table
 
 
-def _make_row(cells: list[nodes.Node]) -> nodes.row:
+def _make_row(cells: Sequence[nodes.Node]) -> nodes.row:
     row = nodes.row()
     row += [nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells]
     return row

@@ -28,7 +28,8 @@ def choose_mode(config: SphinxConfig) -> None:
 
     Sphinx has no public way to tell a default from the same value set on purpose.
     """
-    if not any(name in config._raw_config or name in config.overrides for name in _MODE_NAMES):
+    given = {*config._raw_config, *config.overrides}  # noqa: SLF001
+    if given.isdisjoint(_MODE_NAMES):
         config.nb_execution_mode = "cache"
 
 

@@ -89,5 +89,5 @@ def _apply_overrides(config: NbParserConfig, notebook: Notebook) -> NbParserConf
         for key in READ_ONLY_KEYS:
             overrides.pop(key, None)
         return config.copy(**overrides)
-    except Exception:  # as MyST-NB does, which then reports it with its own warning
+    except Exception:  # noqa: BLE001 - as MyST-NB does, which then reports it with its own warning
         return None

@@ -15,7 +15,6 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from myst_nb.sphinx_ import Parser as MystNbParser
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Failure, Notebook, Outcome, Status
@@ -35,9 +34,9 @@ def deliver(text: str, *, notebook: NotebookNode) -> NotebookNode:
 
 def add_parser(app: Sphinx, answers: Answers) -> None:
     """Register a subclass of whatever parser is registered for MyST-NB's file type."""
-    base: type[MystNbParser] = app.registry.get_source_parser(FILETYPE)  # type: ignore[assignment]
+    base: type[MystNbParser] = app.registry.get_source_parser(FILETYPE)
 
-    class Parser(base):  # type: ignore[valid-type,misc]
+    class Parser(base):  # type: ignore[misc]
         """MyST-NB's parser with outputs from the cache."""
 
         supported = (FILETYPE,)
@@ -51,7 +50,7 @@ def add_parser(app: Sphinx, answers: Answers) -> None:
 
 def parse_page(answers: Answers, parse: Any, text: str, document: nodes.document) -> None:
     """Parse a page with MyST-NB's ``parse``, outputs merged in where there are some."""
-    env: BuildEnvironment = document.settings.env
+    env = document.settings.env
     path = Path(env.doc2path(env.docname))
     if (document.current_source or "").endswith("<translated>"):
         parse(text, document)

@@ -41,9 +41,8 @@ class SphinxProgress:
         if self._is_live:
             self.tick()
             return
-        LOGGER.info(
-            f"[{self._done}/{self._stale}] {outcome.status}  {outcome.name}  {outcome.seconds:.1f} s"
-        )
+        count = f"[{self._done}/{self._stale}]"
+        LOGGER.info(f"{count} {outcome.status}  {outcome.name}  {outcome.seconds:.1f} s")
 
     def wait(self, names: list[str]) -> None:
         """Say once that another build has the work."""

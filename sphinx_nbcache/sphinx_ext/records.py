@@ -6,6 +6,7 @@ that a pickle of one version never breaks another.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,11 @@ class PageCollector(EnvironmentCollector):
         get_table_docs(env).discard(docname)
 
     def merge_other(
-        self, app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEnvironment
+        self,
+        app: Sphinx,
+        env: BuildEnvironment,
+        docnames: AbstractSet[str],
+        other: BuildEnvironment,
     ) -> None:
         """Take over what a parallel reader found out."""
         found = get_records(other)

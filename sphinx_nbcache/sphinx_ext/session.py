@@ -16,8 +16,10 @@ from sphinx.config import Config as SphinxConfig
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 
+from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Outcome, Report, Status
 from sphinx_nbcache.pipeline import READ_ERROR, Project
+from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.sphinx_ext.answers import Answers
 from sphinx_nbcache.sphinx_ext.options import choose_mode, read_options
 from sphinx_nbcache.sphinx_ext.parser import add_parser
@@ -44,6 +46,7 @@ class Session:
     def __init__(self) -> None:
         self._answers: Answers | None = None
         self._seconds = 0.0
+        self._has_news = False
         self._lost: list[Outcome] = []
 
     @property
@@ -92,10 +95,19 @@ class Session:
         for outcome in report.outcomes:
             self._place(env, docnames, outcome)
         docnames.sort()
+        self._has_news = bool(docnames)
         self._report(app, report)
 
     def _place(self, env: BuildEnvironment, docnames: list[str], outcome: Outcome) -> None:
-        """Add a page to those to be read if it was not to be, but changed; or take it out."""
+        """Add a page to those to be read if what it says has changed.
+
+        A page that Sphinx itself could not read, which would end the build, is taken out.
+        """
+        if outcome.name in docnames and _is_unreadable_text(outcome):
+            docnames.remove(outcome.name)
+            env.found_docs.discard(outcome.name)
+            self._lost.append(outcome)
+            return
         record = get_records(env).get(outcome.name)
         if record is not None and outcome.name not in docnames:
             before = from_record(outcome.name, outcome.path, record).failure
@@ -143,7 +155,7 @@ class Session:
 
     def on_env_updated(self, app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
         """Return the pages with tables, if anything that they show changed."""
-        return sorted(get_table_docs(env)) if self.answers.outcomes else []
+        return sorted(get_table_docs(env)) if self._has_news else []
 
     def on_build_finished(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the report, say how it went, and set the exit status."""
@@ -163,6 +175,15 @@ class Session:
         config = self.answers.project.config
         if report.failures and (config.on_error == "fail" or config.frozen):
             app.statuscode = 1
+
+
+def _is_unreadable_text(outcome: Outcome) -> bool:
+    """Return whether not even the text of a file can be had: rights, or another encoding."""
+    is_read_error = outcome.failure is not None and outcome.failure.name == READ_ERROR
+    try:
+        return is_read_error and not read_text(outcome.path)
+    except NotebookReadError:
+        return True
 
 
 def _list_failed(env: BuildEnvironment) -> list[str]:

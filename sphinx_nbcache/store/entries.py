@@ -22,6 +22,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
+        """Return what people read: where, and what."""
         return f"{self.path}: {self.reason}"
 
 
