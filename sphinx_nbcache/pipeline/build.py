@@ -125,9 +125,10 @@ def _note_uses(outcomes: list[Outcome], project: Project, *, has_run: bool) -> N
 
 
 def _skip(plan: Plan) -> Outcome:
-    return Outcome(
-        name=plan.name, path=plan.notebook.path, status=Status.SKIPPED, reason=plan.skip_reason
-    )
+    """Return the outcome of a notebook without a job."""
+    status = Status.SKIPPED if plan.skip_reason else Status.HIT
+    reason = plan.skip_reason or "no code to run"
+    return Outcome(name=plan.name, path=plan.notebook.path, status=status, reason=reason)
 
 
 def _refuse(plan: Plan) -> Outcome:

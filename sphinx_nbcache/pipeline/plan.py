@@ -22,7 +22,10 @@ _OVERRIDES = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A notebook, and either the job that gives its outputs or why there is none."""
+    """A notebook, and the job that gives its outputs.
+
+    Without a job it is left to whoever shows it, for ``skip_reason``, or has no code.
+    """
 
     name: str
     notebook: Notebook
@@ -47,6 +50,8 @@ def make_plan(
     """
     if reason := find_skip_reason(notebook, settings):
         return Plan(name, notebook, skip_reason=reason)
+    if next(notebook.iterate_code_cells(), None) is None:
+        return Plan(name, notebook)
     kernel = resolve_kernel(notebook, settings.kernel_rgx_aliases)
     in_temp = settings.in_temp or is_temporary(project.config.executor)
     folder = None if in_temp else notebook.path.parent
@@ -81,8 +86,6 @@ def find_skip_reason(notebook: Notebook, settings: Settings) -> str:
             return f"excluded by the pattern {pattern!r}"
     if settings.mode is Mode.AUTO and _has_all_outputs(notebook):
         return "execution mode auto: all outputs present"
-    if next(notebook.iterate_code_cells(), None) is None:
-        return "no code cells"
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,14 @@ def _to_json(outcome: Outcome, project: Project) -> dict[str, Any]:
     }
 
 
-def write_tracebacks(report: Report, outdir: Path) -> None:
+def write_tracebacks(failures: Iterable[Outcome], outdir: Path) -> None:
     """Write each failed notebook's traceback to ``reports/<page>.err.log``, as MyST-NB does."""
-    for outcome in report.failures:
-        if outcome.failure and outcome.failure.traceback:
+    for outcome in failures:
+        if outcome.failure:
             path = outdir / "reports" / f"{outcome.name}.err.log"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(outcome.failure.traceback + "\n", encoding="utf-8")
+            text = f"{outcome.failure.describe()}\n\n{outcome.failure.traceback}"
+            path.write_text(text.strip() + "\n", encoding="utf-8")
 
 
 def close(report: Report) -> str:

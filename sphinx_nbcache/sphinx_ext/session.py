@@ -96,7 +96,7 @@ class Session:
             self._place(env, docnames, outcome)
         docnames.sort()
         self._has_news = bool(docnames)
-        self._report(app, report)
+        self._warn_of_patterns(app, report)
 
     def _place(self, env: BuildEnvironment, docnames: list[str], outcome: Outcome) -> None:
         """Add a page to those to be read if what it says has changed.
@@ -116,17 +116,8 @@ class Session:
             else:
                 docnames.append(outcome.name)
 
-    def _report(self, app: Sphinx, report: Report) -> None:
-        write_tracebacks(report, Path(app.outdir))
-        for outcome in report.failures:
-            self._warn_of(app, outcome)
-        self._warn_of_patterns(app, report)
-        for outcome in report.failures:
-            config = self.answers.configs.get(outcome.name)
-            if config is not None and config.execution_raise_on_error and outcome.failure:
-                raise NotebookExecutionError(f"{outcome.path}: {outcome.failure.describe()}")
-
     def _warn_of(self, app: Sphinx, outcome: Outcome) -> None:
+        """Give the warning of one failure, at its line where the file has lines."""
         failure = outcome.failure
         assert failure is not None
         if failure.name == READ_ERROR:
@@ -154,19 +145,31 @@ class Session:
         return next((pattern for pattern in patterns if fnmatchcase(docname, pattern)), None)
 
     def on_env_updated(self, app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
-        """Return the pages with tables, if anything that they show changed."""
+        """Say what failed, now that every page has its final answer.
+
+        Returns the pages with tables, if anything that they show changed.
+        """
+        failures = [outcome for outcome in self._list_outcomes(app) if outcome.failure]
+        write_tracebacks(failures, Path(app.outdir))
+        for outcome in failures:
+            self._warn_of(app, outcome)
+        for outcome in failures:
+            config = self.answers.configs.get(outcome.name)
+            if config is not None and config.execution_raise_on_error and outcome.failure:
+                raise NotebookExecutionError(f"{outcome.path}: {outcome.failure.describe()}")
         return sorted(get_table_docs(env)) if self._has_news else []
+
+    def _list_outcomes(self, app: Sphinx) -> list[Outcome]:
+        """Return how every notebook of the project stands, read in this build or not."""
+        records = sorted(get_records(app.env).items())
+        known = [from_record(name, Path(app.env.doc2path(name)), rec) for name, rec in records]
+        return [*known, *self._lost]
 
     def on_build_finished(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the report, say how it went, and set the exit status."""
         if self._answers is None or exception is not None:
             return
-        env = app.env
-        outcomes = [
-            from_record(name, Path(env.doc2path(name)), record)
-            for name, record in sorted(get_records(env).items())
-        ]
-        report = Report((*outcomes, *self._lost), self._seconds)
+        report = Report(tuple(self._list_outcomes(app)), self._seconds)
         path = write_report(report, Path(app.outdir), self.answers.project)
         if not report.outcomes:
             return

@@ -50,13 +50,19 @@ class Index:
         self._attempt(lambda db: db.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?)", rows))
 
     def find_seconds(self) -> dict[str, float]:
-        """Return how long each notebook's last good run took: source to seconds."""
+        """Return how long each notebook's last good run took: source to seconds.
+
+        Read as an immutable file, so that not even a lock file appears in the folder;
+        what another process is writing just now may be missed.
+        """
         # SQLite takes the bare column from the row that has the maximum.
         query = "SELECT source, seconds, MAX(started_at) FROM runs GROUP BY source"
-        if not self._path.exists():
+        try:
+            uri = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
+            with closing(sqlite3.connect(uri, uri=True)) as db:
+                return {source: seconds for source, seconds, _ in db.execute(query)}
+        except sqlite3.Error:
             return {}
-        rows = self._attempt(lambda db: db.execute(query).fetchall()) or []
-        return {source: seconds for source, seconds, _ in rows}
 
     def _is_young(self) -> bool:
         try:

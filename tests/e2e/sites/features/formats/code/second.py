@@ -1,0 +1,1 @@
+print(describe(loaded_value * 2))
