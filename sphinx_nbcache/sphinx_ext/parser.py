@@ -91,9 +91,11 @@ def _parse_delivered(
     """Parse with a configuration in which this one page is ready and nothing executes."""
     env = document.settings.env
     reader = (f"{__name__}.{deliver.__name__}", {"notebook": notebook}, page.commonmark_only)
+    path = page.notebook.path
     changes: dict[str, Any] = {
         "execution_mode": "off",
-        "custom_formats": {str(page.notebook.path): reader},
+        # MyST-NB takes the longest ending of the path; before 1.2 the last suffix only.
+        "custom_formats": {str(path): reader, path.suffix: reader},
     }
     if page.is_overridden:
         changes["metadata_key"] = _APPLIED
