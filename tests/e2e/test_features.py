@@ -13,7 +13,7 @@ from tests.e2e.build import Result, copy_site, run_build
 _SCRIPT = re.compile(
     r'(<script type="application/vnd\.jupyter\.widget-[a-z+-]+">)(.*?)</script>', re.DOTALL
 )
-_MODEL_ID = re.compile(r"\b[0-9a-f]{32}\b")
+_MODEL_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _TIMES = re.compile(r"<p>(\d{4}-\d\d-\d\d \d\d:\d\d|\d+\.\d+|-|)</p>")
 
 
