@@ -9,10 +9,10 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from sphinx_nbcache import NotebookCache, __version__
 from sphinx_nbcache.config import EXECUTORS
 from sphinx_nbcache.errors import NbCacheError
 from sphinx_nbcache.model import Outcome, Report
+from sphinx_nbcache.pipeline import NotebookCache
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -32,7 +32,7 @@ def _explain_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nbcache")
+@click.version_option(package_name="sphinx-nbcache", prog_name="nbcache")
 @click.option(
     "--cache-path",
     type=click.Path(file_okay=False, path_type=Path),

@@ -84,7 +84,7 @@ def close(report: Report) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Return a duration for people: ``5.1 s``, ``4 min 12 s``, ``2 h 3 min``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
