@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -133,13 +133,12 @@ def _skip(plan: Plan) -> Outcome:
 
 def _refuse(plan: Plan) -> Outcome:
     """Return the outcome of a notebook that would have to run, but no kernel may start."""
-    source = Source(plan.name, plan.notebook.path)
-    return _fail(
-        source,
-        NOT_CACHED,
+    message = (
         "its outputs are not in the cache, and nbcache_frozen lets no kernel start; build once "
-        "without it where the notebook can run, and bring the cache here",
+        "without it where the notebook can run, and bring the cache here"
     )
+    outcome = _fail(Source(plan.name, plan.notebook.path), NOT_CACHED, message)
+    return replace(outcome, key=None if plan.job is None else plan.job.key)
 
 
 def _fail(source: Source, name: str, message: str) -> Outcome:

@@ -54,10 +54,8 @@ class Answers:
         """
         known = self.outcomes.get(docname)
         plan = make_plan(docname, page.notebook, page.settings, project=self.project)
-        key = plan.job and plan.job.key
-        if known is not None and known.key == key and known.failure is None:
-            return known
-        if known is not None and known.failure is not None and known.key in (key, None):
+        key = None if plan.job is None else plan.job.key
+        if known is not None and known.key == key:
             return known
         return self._execute(docname, page)
 
