@@ -73,7 +73,7 @@ def build(
         outcomes += [_refuse(plan) for plan in stale]
         stale = []
     seconds = _run(stale, project, progress, outcomes)
-    _note_uses(outcomes, project, has_run=bool(stale))
+    _note_uses(outcomes, project)
     return Report(tuple(sorted(outcomes, key=lambda outcome: outcome.name)), seconds)
 
 
@@ -118,7 +118,9 @@ def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list
     return time.perf_counter() - clock
 
 
-def _note_uses(outcomes: list[Outcome], project: Project, *, has_run: bool) -> None:
+def _note_uses(outcomes: list[Outcome], project: Project) -> None:
+    """Remember which keys were asked for; a build that stored nothing writes at most daily."""
+    has_run = any(outcome.status is Status.RAN for outcome in outcomes)
     keys = {outcome.key for outcome in outcomes if outcome.status is Status.HIT and outcome.key}
     if keys:
         project.store.index.note_uses(keys, at_most_daily=not has_run)
