@@ -162,6 +162,16 @@ class Config:
     frozen: bool = False
     rerun: tuple[str, ...] = ()
 
+    @property
+    def is_temporary(self) -> bool:
+        """Return whether every notebook runs in a temporary folder."""
+        return self.executor.startswith("temp-")
+
+    @property
+    def is_serial(self) -> bool:
+        """Return whether notebooks run one after another."""
+        return self.executor.endswith("-serial")
+
     @classmethod
     def from_values(
         cls,

@@ -81,6 +81,13 @@ class Entry:
             raise ValueError(f"format {found!r}, this version reads format {ENTRY_FORMAT}")
         if seal != digest_json(value):
             raise ValueError("altered: its seal does not fit its content")
+        try:
+            return cls._from_json(value)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError("incomplete: a field is missing or of the wrong kind") from error
+
+    @classmethod
+    def _from_json(cls, value: dict[str, Any]) -> Entry:
         return cls(
             key=Key(value["key"]),
             inputs=Inputs.from_json(value["inputs"]),

@@ -45,7 +45,10 @@ class Outputs:
         Raises ValueError for anything but this format.
         """
         value = json.loads(data)
-        if value.get("format") != OUTPUTS_FORMAT:
-            raise ValueError(f"outputs of format {value.get('format')!r}")
-        cells = tuple(cell and CellOutputs(cell[0], cell[1]) for cell in value["cells"])
-        return cls(cells, value["metadata"])
+        try:
+            if value["format"] != OUTPUTS_FORMAT:
+                raise ValueError(f"outputs of format {value['format']!r}")
+            cells = tuple(cell and CellOutputs(cell[0], cell[1]) for cell in value["cells"])
+            return cls(cells, value["metadata"])
+        except (TypeError, LookupError) as error:
+            raise ValueError("not outputs of a notebook") from error

@@ -14,12 +14,10 @@ from typing import Protocol
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Failure, Notebook, Outcome, Report, Settings, Status
-from sphinx_nbcache.pipeline.flight import Flight
 from sphinx_nbcache.pipeline.lookup import look_up, make_hit
 from sphinx_nbcache.pipeline.plan import Plan, make_plan
 from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
-from sphinx_nbcache.running import create_executor, exit_on_termination
 
 READ_ERROR = "NotebookReadError"
 NOT_CACHED = "NotCachedError"
@@ -102,6 +100,10 @@ def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list
     """Run what is stale; return the wall seconds it took."""
     if not stale:
         return 0.0
+    # Imported only when there is something to run: most builds have nothing.
+    from sphinx_nbcache.pipeline.flight import Flight
+    from sphinx_nbcache.running import create_executor, exit_on_termination
+
     clock = time.perf_counter()
     progress.begin(len(stale))
 
@@ -109,10 +111,9 @@ def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list
         outcomes.append(outcome)
         progress.finish(outcome)
 
-    executor = create_executor(project.config.executor, project.config.jobs)
     try:
         with exit_on_termination():
-            Flight(project, progress, land).run(stale, executor)
+            Flight(project, progress, land).run(stale, create_executor(project.config))
     finally:
         progress.end()
     return time.perf_counter() - clock

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 
-from filelock import BaseFileLock
-
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Key, Outcome, Run, Status
 from sphinx_nbcache.pipeline.lookup import look_up, make_hit
@@ -22,6 +20,7 @@ from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.reading import find_file_line, read_text
 from sphinx_nbcache.running import Executor
+from sphinx_nbcache.store import Claim
 
 _TICK_S = 0.5
 _POLL_S = 0.1
@@ -47,7 +46,7 @@ class Flight:
         self._store = project.store
         self._progress = progress
         self._landed = landed
-        self._flying: dict[Future[Run], tuple[_Group, BaseFileLock]] = {}
+        self._flying: dict[Future[Run], tuple[_Group, Claim]] = {}
 
     def run(self, plans: Iterable[Plan], executor: Executor) -> None:
         """Run all plans that have a job.

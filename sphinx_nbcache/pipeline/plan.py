@@ -10,7 +10,6 @@ from typing import Any
 from sphinx_nbcache.keys import compute_key, resolve_kernel
 from sphinx_nbcache.model import Job, Mode, Notebook, Settings
 from sphinx_nbcache.pipeline.project import Project
-from sphinx_nbcache.running import is_temporary
 
 _OVERRIDES = {
     "execution_mode": ("mode", Mode),
@@ -53,7 +52,7 @@ def make_plan(
     if next(notebook.iterate_code_cells(), None) is None:
         return Plan(name, notebook)
     kernel = resolve_kernel(notebook, settings.kernel_rgx_aliases)
-    in_temp = settings.in_temp or is_temporary(project.config.executor)
+    in_temp = settings.in_temp or project.config.is_temporary
     folder = None if in_temp else notebook.path.parent
     key = compute_key(
         notebook,

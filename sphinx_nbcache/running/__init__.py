@@ -5,7 +5,6 @@ from sphinx_nbcache.running.executor import (
     LocalExecutor,
     create_executor,
     exit_on_termination,
-    is_temporary,
 )
 
 __all__ = [
@@ -13,5 +12,4 @@ __all__ = [
     "LocalExecutor",
     "create_executor",
     "exit_on_termination",
-    "is_temporary",
 ]

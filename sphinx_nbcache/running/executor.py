@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Protocol, Self
 
+from sphinx_nbcache.config import Config
 from sphinx_nbcache.model import Job, Run
 from sphinx_nbcache.running.cores import count_usable_cores
 from sphinx_nbcache.running.notebook import run_notebook
@@ -86,19 +87,9 @@ async def _cancel_others() -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def create_executor(name: str, jobs: int | None) -> Executor:
-    """Return the executor of a name.
-
-    :param name: one of ``config.EXECUTORS``.
-    :param jobs: kernels at once; None for as many as there are usable cores.
-    """
-    is_serial = name.endswith("-serial")
-    return LocalExecutor(1 if is_serial else jobs or count_usable_cores())
-
-
-def is_temporary(name: str) -> bool:
-    """Return whether an executor runs every notebook in a temporary folder."""
-    return name.startswith("temp-")
+def create_executor(config: Config) -> Executor:
+    """Return the executor that the configuration asks for."""
+    return LocalExecutor(1 if config.is_serial else config.jobs or count_usable_cores())
 
 
 @contextmanager

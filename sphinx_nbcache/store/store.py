@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Protocol
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Outputs
@@ -26,6 +25,13 @@ _CACHEDIR_TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
     b"# This folder is a cache of sphinx-nbcache; it can be deleted at any time.\n"
 )
+
+
+class Claim(Protocol):
+    """The right to run a key, until it is released or its process ends."""
+
+    def release(self) -> None:
+        """Give it up."""
 
 
 class Store:
@@ -89,12 +95,14 @@ class Store:
                 return f"object {digest} of {entry.source} is missing or damaged"
         return None
 
-    def try_claim(self, key: Key) -> FileLock | None:
+    def try_claim(self, key: Key) -> Claim | None:
         """Take the lock that whoever runs a key holds; None while another process has it.
 
         The caller releases it; the operating system does when the process dies.
         Raises StoreError when the folder cannot be written.
         """
+        from filelock import FileLock, Timeout
+
         try:
             self._prepare()
             folder = self.path / "locks"
