@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -296,3 +297,47 @@ def test_interrupted_build_keeps_what_is_finished_and_leaves_no_process(tmp_path
     write_notebook(site / "slow.md", "'quick now'")
     after = run_build(site)
     assert (after.find("quick")["status"], after.find("slow")["status"]) == ("hit", "ran")
+
+
+def test_notebook_of_format_3_is_executed(site: Path) -> None:
+    cell = {"cell_type": "code", "input": "6 * 7", "language": "python", "outputs": []}
+    worksheets = [{"cells": [{**cell, "metadata": {}, "collapsed": False}], "metadata": {}}]
+    old = {
+        "nbformat": 3,
+        "nbformat_minor": 0,
+        "metadata": {"name": "old"},
+        "worksheets": worksheets,
+    }
+    (site / "old.ipynb").write_text(json.dumps(old))
+    result = run_build(site)
+    assert result.find("old")["status"] == "ran", result.stderr
+    assert "42" in result.read("old")
+
+
+def test_missing_kernel_is_a_failure_that_lists_the_kernels_there_are(site: Path) -> None:
+    page = site / "two.md"
+    page.write_text(page.read_text().replace("name: python3", "name: fortran77"))
+    result = run_build(site)
+    assert result.status == 1
+    assert "two.md: WARNING: Executing notebook failed: KernelStartError" in result.stderr
+    assert "there is no kernel 'fortran77'; kernels found here: " in result.stderr
+    assert "python3" in result.stderr
+    aliased = run_build(site, "-D", "nb_kernel_rgx_aliases.fortran.*=python3")
+    assert (aliased.status, aliased.find("two")["kernel"]) == (0, "python3")
+
+
+@pytest.mark.parametrize(
+    ("executor", "folder"), [("local-serial", "docs"), ("temp-parallel", ""), ("temp-serial", "")]
+)
+def test_executors_choose_the_working_directory(tmp_path: Path, executor: str, folder: str) -> None:
+    site = write_site(tmp_path / "project", {"page": ("import os\nprint(os.getcwd())",)})
+    result = run_build(site, "-D", f"nbcache_executor={executor}")
+    shown = result.read("page")
+    assert (str(site) in shown) is bool(folder)
+    assert result.totals["ran"] == 1
+
+
+def test_serial_executor_runs_one_after_another(site: Path) -> None:
+    result = run_build(site, "-D", "nbcache_executor=local-serial", "-D", "nbcache_jobs=4")
+    total = sum(notebook["seconds"] for notebook in result.report["notebooks"])
+    assert result.totals["seconds"] >= 0.99 * total
