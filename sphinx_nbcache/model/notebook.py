@@ -56,5 +56,10 @@ class Notebook:
                 continue
             number += 1
             if cell["source"].strip():
-                tags = frozenset(cell["metadata"].get("tags") or ())
-                yield CodeCell(number, position, cell["source"], tags)
+                yield CodeCell(number, position, cell["source"], _read_tags(cell))
+
+
+def _read_tags(cell: Mapping[str, Any]) -> frozenset[str]:
+    """Return a cell's tags; a text in their place, which nbclient takes too, names several."""
+    tags = cell["metadata"].get("tags") or ()
+    return frozenset(tags.replace(",", " ").split() if isinstance(tags, str) else tags)

@@ -1,7 +1,7 @@
 """Running the stale: each key once, whoever else builds at the same time.
 
-A job is claimed (one lock per key, shared by all processes) just before it runs, and
-looked up once more under the lock: another build may have finished it meanwhile.
+A job is claimed (one claim per key, shared by all processes) just before it runs, and
+looked up once more under the claim: another build may have finished it meanwhile.
 """
 
 from __future__ import annotations
@@ -56,13 +56,18 @@ class Flight:
         waiting = deque(self._order(_group(plans)))
         try:
             with executor:
-                while waiting or self._flying:
-                    self._take_off(waiting, executor)
-                    self._wait()
+                self._fly(waiting, executor)
         finally:
-            self._land()
-            for _, lock in self._flying.values():
-                lock.release()
+            for _, claim in self._flying.values():
+                claim.release()
+
+    def _fly(self, waiting: deque[_Group], executor: Executor) -> None:
+        try:
+            while waiting or self._flying:
+                self._take_off(waiting, executor)
+                self._wait()
+        finally:
+            self._land()  # interrupted: what ended before, not what is stopped next
 
     def _order(self, groups: list[_Group]) -> list[_Group]:
         """Put what takes long first, and what is not known before that."""
@@ -79,15 +84,15 @@ class Flight:
         elsewhere = []
         while waiting and len(self._flying) < executor.capacity:
             group = waiting.popleft()
-            lock = self._store.try_claim(group.job.key)
-            if lock is None:
+            claim = self._store.try_claim(group.job.key)
+            if claim is None:
                 elsewhere.append(group)
             elif entry := self._look_again(group):
-                lock.release()
+                claim.release()
                 self._report_group(group, make_hit(group.job, entry, "run by another build"))
             else:
                 self._progress.start(group.job.name)
-                self._flying[executor.submit(group.job)] = group, lock
+                self._flying[executor.submit(group.job)] = group, claim
         waiting.extend(elsewhere)
         if elsewhere and not self._flying:
             self._progress.wait([group.job.name for group in elsewhere])
@@ -109,12 +114,12 @@ class Flight:
     def _land(self) -> None:
         """Save and report every run that has ended."""
         for future in [future for future in self._flying if future.done()]:
-            group, lock = self._flying.pop(future)
+            group, claim = self._flying.pop(future)
             try:
                 if not future.cancelled():
                     self._save(group, future.result())
             finally:
-                lock.release()
+                claim.release()
 
     def _save(self, group: _Group, run: Run) -> None:
         outputs = self._store.save_outputs(run.outputs)

@@ -90,7 +90,7 @@ def find_skip_reason(notebook: Notebook, settings: Settings) -> str:
 
 def _has_all_outputs(notebook: Notebook) -> bool:
     cells = notebook.content["cells"]
-    return all(cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    return all(cell.get("outputs") for cell in cells if cell["cell_type"] == "code")
 
 
 def apply_execution_metadata(settings: Settings, metadata: Mapping[str, Any]) -> Settings:

@@ -6,14 +6,14 @@ becomes a ``NotebookReadError``. Inside Sphinx MyST-NB's own configuration decid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Notebook
 
-JUPYTEXT_SUFFIXES = (".py", ".R", ".r", ".jl", ".Rmd", ".qmd", ".sh", ".q", ".sql", ".cpp")
+JUPYTEXT_SUFFIXES = (".py", ".R", ".r", ".jl", ".Rmd", ".qmd", ".sh", ".q", ".cpp")
 """Suffixes that are read with jupytext when a file is named; others are not notebooks."""
 
 ReadFunction = Callable[[Path, str], Mapping[str, Any]]
@@ -75,7 +75,10 @@ def _is_myst_notebook(text: str) -> bool:
         return False
     from myst_nb.core.read import is_myst_markdown_notebook
 
-    return bool(is_myst_markdown_notebook(text))
+    try:
+        return bool(is_myst_markdown_notebook(text))
+    except AttributeError:  # its header has a "jupytext" of another kind
+        return False
 
 
 def read_with(function: ReadFunction, path: Path, text: str) -> Notebook:
@@ -86,11 +89,41 @@ def read_with(function: ReadFunction, path: Path, text: str) -> Notebook:
     """
     try:
         content = function(path, text)
-        if not isinstance(content["cells"], list):
-            raise TypeError("it has no list of cells")
     except Exception as error:
         raise NotebookReadError(path, _describe(error)) from error
+    if flaw := _find_flaw(content):
+        raise NotebookReadError(path, flaw)
     return Notebook(path, content)
+
+
+def _find_flaw(content: Any) -> str | None:
+    """Return what keeps content from being a notebook that the package can work with."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("cells"), list):
+        return "it has no list of cells"
+    metadata = content.get("metadata") or {}
+    spec = isinstance(metadata, Mapping) and (metadata.get("kernelspec") or {})
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("name") or "", str):
+        return "its metadata or kernelspec is not that of a notebook"
+    flaws = (
+        f"cell {number} has no {field} of the right kind"
+        for number, cell in enumerate(content["cells"], 1)
+        for field in _find_wrong_fields(cell)
+    )
+    return next(flaws, None)
+
+
+def _find_wrong_fields(cell: Any) -> Iterator[str]:
+    if not isinstance(cell, Mapping):
+        yield "content"
+        return
+    kinds = {"cell_type": str, "source": str, "metadata": Mapping}
+    yield from (field for field, kind in kinds.items() if not isinstance(cell.get(field), kind))
+    if not isinstance(cell.get("outputs", []), list):
+        yield "outputs"
+    metadata = cell.get("metadata")
+    tags = (metadata.get("tags") if isinstance(metadata, Mapping) else None) or []
+    if not isinstance(tags, list | str) or not all(isinstance(tag, str) for tag in tags):
+        yield "tags"
 
 
 def read_text(path: Path) -> str:

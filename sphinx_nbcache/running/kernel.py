@@ -76,8 +76,10 @@ async def open_kernel(
             kernel.is_lost = True
             raise
         finally:
-            await _stop(kernel)
-            await _stop_group(group)
+            try:
+                await _stop(kernel)
+            finally:
+                await _stop_group(group)
 
 
 async def _start(
@@ -145,6 +147,8 @@ async def _stop(kernel: Kernel) -> None:
     try:
         if manager.has_kernel:
             await manager.shutdown_kernel(now=kernel.is_lost)
+    except Exception as error:  # noqa: BLE001 - the outputs are in hand; the group is killed next
+        _QUIET.debug("kernel did not stop as asked: %s", error)
     finally:
         if channels is not None:
             channels.stop_channels()

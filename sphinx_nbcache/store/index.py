@@ -76,12 +76,11 @@ class Index:
             try:
                 with closing(self._open()) as db, db:
                     return work(db)
-            except sqlite3.OperationalError:
-                return None  # busy, read-only or a full disk: the index may be forgotten
+            except (sqlite3.OperationalError, UnicodeError):
+                return None  # busy, read-only, a full disk, a name that is no text: forgotten
             except sqlite3.DatabaseError:
-                if is_last:
+                if is_last or not self._remove():
                     return None
-                self._remove()
         return None
 
     def _open(self) -> sqlite3.Connection:
@@ -95,6 +94,11 @@ class Index:
             raise
         return db
 
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+    def _remove(self) -> bool:
+        """Remove the file and what SQLite put beside it; return whether that went well."""
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        except OSError:
+            return False
+        return True

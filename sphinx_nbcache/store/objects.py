@@ -67,7 +67,10 @@ def _compress(data: bytes) -> bytes:
 
 
 def _read(path: Path, digest: str) -> bytes | None:
-    data = read_if_exists(path)
+    try:
+        data = read_if_exists(path)
+    except OSError:
+        return None  # what cannot be read is no better than what is damaged
     if data is not None and path.name.endswith(COMPRESSED):
         data = _decompress(data)
     return data if data is not None and digest_bytes(data) == digest else None
@@ -78,5 +81,5 @@ def _decompress(data: bytes) -> bytes | None:
 
     try:
         return zstandard.ZstdDecompressor().decompress(data)
-    except zstandard.ZstdError:
+    except (zstandard.ZstdError, MemoryError):  # the latter when the size it claims is damaged
         return None

@@ -7,7 +7,8 @@ whatever an entry names was there. Nothing is created before something is stored
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -116,8 +117,14 @@ class Store:
         return lock
 
     def describe_foreign_format(self) -> str | None:
-        """Return a notice when the folder was made by another version's format."""
-        data = read_if_exists(self.path / "FORMAT")
+        """Return a notice when the folder was made by another version's format.
+
+        Raises StoreError when the folder cannot be read.
+        """
+        try:
+            data = read_if_exists(self.path / "FORMAT")
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be read: {error}") from error
         found = None if data is None else data.strip().decode("ascii", "replace")
         if found in (None, str(STORE_FORMAT)):
             return None
@@ -130,6 +137,8 @@ class Store:
         """Read everything that is stored and return what is wrong.
 
         :param repair: remove what is wrong, and temporary files that a killed writer left.
+
+        Raises StoreError when something cannot be removed.
         """
         problems = [
             Problem(path, "damaged: its content does not fit its name")
@@ -138,11 +147,15 @@ class Store:
         ]
         problems += self._verify_entries()
         if repair:
-            for problem in problems:
-                problem.path.unlink(missing_ok=True)
-            for path in self._list_abandoned():
-                path.unlink(missing_ok=True)
+            self._remove([*(problem.path for problem in problems), *self._list_abandoned()])
         return problems
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be repaired: {error}") from error
 
     def _verify_entries(self) -> Iterator[Problem]:
         for path in self.entries.list_paths():
@@ -154,8 +167,9 @@ class Store:
 
     def _list_abandoned(self) -> Iterator[Path]:
         for path in self._tmp.glob("*"):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                yield path
+            with suppress(FileNotFoundError):  # its writer has just renamed it
+                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                    yield path
 
     def _prepare(self) -> None:
         """Make the folder a cache that backup tools and git know as one."""
