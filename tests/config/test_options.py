@@ -1,0 +1,153 @@
+"""Options: their values, their order of precedence, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sphinx_nbcache.config import EXECUTORS, OPTIONS, Config
+from sphinx_nbcache.errors import ConfigurationError
+
+BY_NAME = {option.name: option for option in OPTIONS}
+GOOD: list[tuple[str, Any, Any]] = [
+    ("path", None, None),
+    ("path", "", None),
+    ("path", "cache", Path("cache")),
+    ("path", Path("/cache"), Path("/cache")),
+    ("jobs", "auto", None),
+    ("jobs", None, None),
+    ("jobs", 1, 1),
+    ("jobs", 64, 64),
+    ("jobs", "3", 3),
+    *(("executor", name, name) for name in EXECUTORS),
+    ("on_error", "fail", "fail"),
+    ("on_error", "warn", "warn"),
+    ("frozen", True, True),
+    ("frozen", False, False),
+    ("frozen", "1", True),
+    ("frozen", "True", True),
+    ("frozen", "yes", True),
+    ("frozen", "0", False),
+    ("frozen", "NO", False),
+    ("frozen", "false", False),
+    ("frozen", "", False),
+    ("rerun", (), ()),
+    ("rerun", [], ()),
+    ("rerun", ["a", " b "], ("a", "b")),
+    ("rerun", "ch2/*,intro", ("ch2/*", "intro")),
+    ("rerun", "", ()),
+    ("rerun", " , ", ()),
+]
+WRONG: list[tuple[str, Any]] = [
+    ("path", 1),
+    ("path", ["a"]),
+    ("jobs", 0),
+    ("jobs", -1),
+    ("jobs", "0"),
+    ("jobs", "many"),
+    ("jobs", "1.5"),
+    ("jobs", 1.5),
+    ("jobs", True),
+    ("jobs", [2]),
+    ("executor", "fast"),
+    ("executor", None),
+    ("executor", ["local-serial"]),
+    ("on_error", "ignore"),
+    ("on_error", True),
+    ("frozen", "maybe"),
+    ("frozen", 1),
+    ("frozen", None),
+    ("rerun", 1),
+    ("rerun", None),
+    ("rerun", [1]),
+    ("rerun", {"a": 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), GOOD)
+def test_a_right_value_is_taken_in_its_final_type(name: str, value: Any, expected: Any) -> None:
+    config = Config.from_values({name: value}, {})
+    assert getattr(config, name) == expected
+    assert type(getattr(config, name)) is type(expected)
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_an_error_that_names_option_value_and_what_is_expected(
+    name: str, value: Any
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Config.from_values({name: value}, {}, prefix="nbcache_")
+    expected = BY_NAME[name].expected
+    assert str(caught.value) == f"nbcache_{name} = {value!r}: expected {expected}"
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(sorted(BY_NAME)), values)
+def test_any_value_is_taken_or_a_configuration_error(name: str, value: Any) -> None:
+    with suppress(ConfigurationError):
+        Config.from_values({name: value}, {})
+
+
+def test_defaults_are_right_values_and_what_the_config_has_by_itself() -> None:
+    assert Config.from_values({}, {}) == Config()
+
+
+def test_an_environment_variable_comes_before_the_value() -> None:
+    config = Config.from_values({"jobs": 2, "path": "a"}, {"NBCACHE_JOBS": "5"})
+    assert (config.jobs, config.path) == (5, Path("a"))
+
+
+def test_an_empty_environment_variable_is_as_good_as_none() -> None:
+    variables = {"NBCACHE_JOBS": "", "NBCACHE_FROZEN": "", "NBCACHE_PATH": ""}
+    config = Config.from_values({"jobs": 2, "frozen": True}, variables)
+    assert (config.jobs, config.frozen) == (2, True)
+
+
+def test_what_a_command_line_says_comes_before_the_environment_variable() -> None:
+    variables = {"NBCACHE_JOBS": "5", "NBCACHE_PATH": "b"}
+    config = Config.from_values({"jobs": 2, "path": "a"}, variables, first=frozenset({"jobs"}))
+    assert (config.jobs, config.path) == (2, Path("b"))
+
+
+def test_a_wrong_environment_variable_is_an_error_that_names_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"^NBCACHE_JOBS = 'x': expected a whole number"):
+        Config.from_values({"jobs": 2}, {"NBCACHE_JOBS": "x"})
+
+
+def test_a_wrong_environment_variable_that_does_not_count_is_no_error() -> None:
+    config = Config.from_values({"jobs": 2}, {"NBCACHE_JOBS": "x"}, first=frozenset({"jobs"}))
+    assert config.jobs == 2
+
+
+def test_other_variables_are_not_looked_at() -> None:
+    assert Config.from_values({}, {"NBCACHE_ON_ERROR": "warn", "JOBS": "3"}) == Config()
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+class TestDeclaration:
+    """Each option."""
+
+    def test_is_a_field_of_the_configuration(self, option: Any) -> None:
+        assert hasattr(Config(), option.name)
+
+    def test_has_a_help_text_of_whole_sentences(self, option: Any) -> None:
+        assert re.search(r"\A[A-Z`].*[.]\Z", option.help, re.DOTALL)
+
+    def test_says_what_is_expected_as_the_end_of_a_sentence(self, option: Any) -> None:
+        assert option.expected
+        assert not option.expected.endswith(".")
+
+    def test_has_a_variable_named_like_itself_or_none(self, option: Any) -> None:
+        assert option.variable in {None, f"NBCACHE_{option.name.upper()}"}

@@ -1,0 +1,169 @@
+"""The values that travel: what they say of themselves, and their stored forms."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sphinx_nbcache.model import (
+    CellOutputs,
+    CellRun,
+    CellStatus,
+    Failure,
+    Input,
+    Inputs,
+    Outcome,
+    Outputs,
+    Report,
+    Status,
+    digest_bytes,
+    digest_json,
+    to_canonical_json,
+)
+from sphinx_nbcache.testing import code_cell, make_notebook, markdown_cell
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+cell_outputs = st.none() | st.builds(
+    CellOutputs, st.none() | st.integers(), st.lists(st.dictionaries(st.text(), json_values))
+)
+
+
+@given(st.binary())
+def test_a_digest_is_the_sha256(data: bytes) -> None:
+    assert digest_bytes(data) == hashlib.sha256(data).hexdigest()
+
+
+@given(st.dictionaries(st.text(), json_values))
+def test_equal_values_have_one_canonical_form(value: dict[str, Any]) -> None:
+    backwards = dict(reversed(value.items()))
+    assert to_canonical_json(backwards) == to_canonical_json(value)
+    assert json.loads(to_canonical_json(value)) == value
+
+
+def test_a_lone_surrogate_has_a_digest() -> None:
+    assert digest_json("\ud800") != digest_json("\udfff")
+
+
+@given(st.lists(cell_outputs), st.dictionaries(st.text(), json_values))
+def test_outputs_are_read_as_they_were_stored(
+    cells: list[CellOutputs | None], metadata: dict[str, Any]
+) -> None:
+    outputs = Outputs(tuple(cells), metadata)
+    assert Outputs.from_bytes(outputs.to_bytes()) == outputs
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"null",
+        b"1",
+        b'"x"',
+        b"{}",
+        b'{"format":2,"metadata":{},"cells":[]}',
+        b'{"format":1,"metadata":{}}',
+        b'{"format":1,"cells":[]}',
+        b'{"format":1,"metadata":{},"cells":[[1]]}',
+        b'{"format":1,"metadata":{},"cells":1}',
+    ],
+)
+def test_bytes_that_are_no_outputs_are_a_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Outputs.from_bytes(data)
+
+
+@given(st.lists(st.builds(Input, st.text(), st.text(), st.text())))
+def test_the_digest_of_inputs_does_not_depend_on_their_order(items: list[Input]) -> None:
+    assert Inputs(tuple(items)).digest == Inputs(tuple(reversed(items))).digest
+
+
+def test_code_cells_are_numbered_with_the_empty_ones_but_those_are_left_out() -> None:
+    notebook = make_notebook("a", markdown_cell("text"), " \n", code_cell("b", tags=["x"]))
+    found = [(c.number, c.position, c.source, c.tags) for c in notebook.iterate_code_cells()]
+    assert found == [(1, 0, "a", frozenset()), (3, 3, "b", frozenset({"x"}))]
+
+
+def make_outcome(name: str, status: Status, seconds: float = 1.0) -> Outcome:
+    return Outcome(name=name, path=Path(name), status=status, reason="", seconds=seconds)
+
+
+def test_a_report_sums_up_its_outcomes() -> None:
+    report = Report(
+        (
+            make_outcome("a", Status.HIT, 3),
+            make_outcome("b", Status.HIT, 4),
+            make_outcome("c", Status.RAN),
+            make_outcome("d", Status.FAILED),
+            make_outcome("e", Status.TIMED_OUT),
+            make_outcome("f", Status.SKIPPED),
+        ),
+        seconds=2.5,
+    )
+    totals = report.totals
+    assert dataclasses.astuple(totals) == (6, 2, 1, 2, 1, 2.5, 7)
+    assert [outcome.name for outcome in report.failures] == ["d", "e"]
+
+
+def test_an_empty_report_has_sums_of_zero() -> None:
+    assert dataclasses.astuple(Report(()).totals) == (0, 0, 0, 0, 0, 0.0, 0)
+
+
+def test_the_slowest_cell_is_known() -> None:
+    cells = tuple(CellRun(n, CellStatus.OK, 0.0, seconds) for n, seconds in ((1, 1.0), (2, 3.0)))
+    outcome = dataclasses.replace(make_outcome("a", Status.RAN), cells=cells)
+    assert outcome.slowest_cell == cells[1]
+    assert make_outcome("a", Status.RAN).slowest_cell is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "text"),
+    [
+        (Failure(name="E", message="m", cell=2, line=3, code="x"), "E in cell 2, line 3: m\n    x"),
+        (Failure(name="E", message="m", cell=2), "E in cell 2: m"),
+        (Failure(name="E", message="m"), "E: m"),
+        (Failure(name="E", message="", cell=1, code="x"), "E in cell 1\n    x"),
+        (Failure(name="E", message=""), "E"),
+    ],
+)
+def test_a_failure_says_what_where_and_which_code(failure: Failure, text: str) -> None:
+    assert failure.describe() == text
+
+
+def test_two_failures_are_the_same_when_they_read_the_same() -> None:
+    failure = Failure(name="E", message="m", traceback="0x1")
+    assert failure.is_same_as(dataclasses.replace(failure, traceback="0x2"))
+    assert not failure.is_same_as(dataclasses.replace(failure, message="n"))
+    assert not failure.is_same_as(None)
+
+
+@given(
+    st.builds(
+        CellRun,
+        st.integers(1),
+        st.sampled_from(CellStatus),
+        st.none() | st.floats(0, 1e10),
+        st.integers(0, 10**6).map(float),
+    )
+)
+def test_a_cell_run_is_read_as_it_was_stored(cell: CellRun) -> None:
+    assert CellRun.from_json(json.loads(json.dumps(cell.to_json()))) == cell
+
+
+def test_outcomes_travel_between_processes() -> None:
+    outcome = make_outcome("a", Status.RAN)
+    assert pickle.loads(pickle.dumps(Report((outcome,)))) == Report((outcome,))

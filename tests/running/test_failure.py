@@ -1,0 +1,111 @@
+"""Which line of which cell failed, from the tracebacks of a real kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from sphinx_nbcache.model import CodeCell, Failure, Key, Run
+from sphinx_nbcache.running import LocalExecutor
+from sphinx_nbcache.running.failure import describe_cell_error
+from sphinx_nbcache.testing import make_notebook
+from tests.running.conftest import make_job
+
+
+class Case(NamedTuple):
+    """A cell that fails, and what is to be said of it."""
+
+    source: str
+    name: str
+    line: int | None
+    code: str
+
+
+DEFINITIONS = """import json
+def fail():
+
+    return 1 / 0
+def chain():
+    try:
+        fail()
+    except ZeroDivisionError:
+        raise ValueError("chained")
+def ask():
+    input()
+"""
+
+CASES = {
+    "one line": Case("1 / 0", "ZeroDivisionError", 1, "1 / 0"),
+    "third line": Case("a = 1\n\nb = a / 0\nc = 3", "ZeroDivisionError", 3, "b = a / 0"),
+    "blank lines first": Case("\n\n1 / 0", "ZeroDivisionError", 3, "1 / 0"),
+    "indented": Case("if True:\n    for i in [0]:\n        1 / i", "ZeroDivisionError", 3, "1 / i"),
+    "a call of many lines": Case("a = 1\ndivmod(\n    1,\n    0,\n)", "ZeroDivisionError", 2, "divmod("),
+    "a function of this cell": Case(
+        "def f():\n    return 1 / 0\na = 1\nf()", "ZeroDivisionError", 4, "f()"
+    ),
+    "a function of an earlier cell": Case("a = 1\nfail()", "ZeroDivisionError", 2, "fail()"),
+    "a function of an earlier cell that raises from another": Case(
+        "a = 1\nb = 2\nc = 3\nchain()", "ValueError", 4, "chain()"
+    ),
+    "an exception while another is handled": Case(
+        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    nowhere", "NameError", 4, "nowhere"
+    ),
+    "an exception raised from another": Case(
+        "try:\n    fail()\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e",
+        "KeyError", 4, "raise KeyError('k') from e",
+    ),
+    "inside a library": Case("a = 1\njson.loads('{')", "JSONDecodeError", 2, "json.loads('{')"),
+    "syntax": Case("a = 1\nb = = 2", "SyntaxError", 2, "b = = 2"),
+    "an open bracket": Case("a = 1\nb = (2\nc = 3", "SyntaxError", 2, "b = (2"),
+    "indentation": Case("a = 1\n  b = 2", "IndentationError", 2, "b = 2"),
+    "compiled code": Case("a = 1\nexec('x =')", "SyntaxError", 2, "exec('x =')"),
+    "assertion": Case("a = 1\nassert a == 2, 'not two'", "AssertionError", 2, "assert a == 2, 'not two'"),
+    "a name that looks like a place": Case(
+        "a = 1\nb = 2\nraise ValueError('Cell In[1], line 1')", "ValueError", 3,
+        "raise ValueError('Cell In[1], line 1')",
+    ),
+    "a group of exceptions": Case(
+        "a = 1\nraise ExceptionGroup('several', [ValueError(1)])", "ExceptionGroup", 2,
+        "raise ExceptionGroup('several', [ValueError(1)])",
+    ),
+    "an exit": Case("a = 1\nraise SystemExit(3)", "SystemExit", 2, "raise SystemExit(3)"),
+    "a magic": Case("%%time\na = 1\n1 / 0", "ZeroDivisionError", None, "%%time"),
+    "an unknown magic": Case("%nowhere", "UsageError", None, "%nowhere"),
+    "another language": Case("%%bash\nexit 3", "CalledProcessError", None, "%%bash"),
+    "input in a function": Case("a = 1\nask()", "StdinNotImplementedError", 2, "ask()"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run all cases in one kernel, in which every cell may raise."""
+    notebook = make_notebook(DEFINITIONS, *(case.source for case in CASES.values()))
+    job = make_job(notebook, tmp_path_factory.mktemp("run"), allow_errors=True)
+    with LocalExecutor(1) as executor:
+        return executor.submit(job).result(90)
+
+
+@pytest.fixture
+def failure(run: Run, request: pytest.FixtureRequest) -> Failure:
+    """Return what is said of one case."""
+    position = list(CASES).index(request.param) + 1
+    cell = list(run.job.notebook.iterate_code_cells())[position]
+    found = run.outputs.cells[position]
+    assert found is not None
+    return _describe(cell, found.outputs)
+
+
+def _describe(cell: CodeCell, outputs: Any) -> Failure:
+    (error,) = [output for output in outputs if output["output_type"] == "error"]
+    traceback = "\n".join(error["traceback"])  # as nbclient does
+    return describe_cell_error(error["ename"], error["evalue"], traceback, cell)
+
+
+@pytest.mark.parametrize(
+    ("failure", "case"), CASES.items(), ids=CASES, indirect=["failure"]
+)
+def test_a_failure_names_the_line_of_the_cell(failure: Failure, case: Case) -> None:
+    assert (failure.name, failure.line, failure.code) == (case.name, case.line, case.code)

@@ -1,0 +1,129 @@
+"""The index: useful while it lasts, and never in the way."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sphinx_nbcache.store import Index
+from tests.store.samples import make_entry, make_key
+
+ENTRY = make_entry("1" * 64)
+DAY_S = 24 * 3600
+HEADER = b"SQLite format 3\x00"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the place of an index in an empty folder."""
+    return tmp_path / "index.sqlite"
+
+
+def read_uses(path: Path) -> dict[str, float]:
+    """Return when keys were last asked for."""
+    with closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT key, used_at FROM uses").fetchall())
+
+
+def age(path: Path, seconds: float) -> None:
+    """Make a file look old."""
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_the_last_good_run_tells_how_long_a_notebook_takes(path: Path) -> None:
+    index = Index(path)
+    for executed_at, seconds in ((2.0, 20.0), (3.0, 30.0), (1.0, 10.0)):
+        index.note_run(replace(ENTRY, executed_at=executed_at, seconds=seconds))
+    index.note_run(replace(ENTRY, source="other.ipynb", seconds=5.0))
+    assert index.find_seconds() == {"key.ipynb": 30.0, "other.ipynb": 5.0}
+
+
+def test_without_a_file_nothing_is_known(path: Path) -> None:
+    assert Index(path).find_seconds() == {}
+    assert not path.exists()
+
+
+def test_uses_are_remembered(path: Path) -> None:
+    Index(path).note_uses([make_key("a"), make_key("b")], at_most_daily=False)
+    assert read_uses(path).keys() == {make_key("a"), make_key("b")}
+
+
+def test_a_build_of_hits_writes_at_most_once_a_day(path: Path) -> None:
+    index = Index(path)
+    index.note_uses([make_key("a")], at_most_daily=False)
+    index.note_uses([make_key("b")], at_most_daily=True)
+    assert make_key("b") not in read_uses(path)
+    age(path, 2 * DAY_S)
+    index.note_uses([make_key("b")], at_most_daily=True)
+    assert make_key("b") in read_uses(path)
+
+
+def test_an_index_that_was_deleted_is_made_anew(path: Path) -> None:
+    index = Index(path)
+    index.note_run(ENTRY)
+    path.unlink()
+    assert index.find_seconds() == {}
+    index.note_run(ENTRY)
+    assert index.find_seconds() == {"key.ipynb": 2.0}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"garbage", b"garbage" * 1000, HEADER, HEADER + b"x" * 9999],
+    ids=["empty", "short", "long", "header", "header and garbage"],
+)
+def test_an_index_that_is_damaged_is_made_anew(path: Path, garbage: bytes) -> None:
+    path.write_bytes(garbage)
+    index = Index(path)
+    assert index.find_seconds() == {}
+    index.note_run(ENTRY)
+    assert index.find_seconds() == {"key.ipynb": 2.0}
+
+
+def test_an_index_torn_at_any_page_is_forgotten_or_read(path: Path) -> None:
+    for number in range(50):
+        Index(path).note_run(replace(ENTRY, source=f"{number}.ipynb"))
+    data = path.read_bytes()
+    for length in range(0, len(data), 1024):
+        path.write_bytes(data[:length])
+        Index(path).find_seconds()
+        Index(path).note_run(ENTRY)
+
+
+def test_an_index_with_other_tables_is_no_error(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE runs (something TEXT)")
+    index = Index(path)
+    index.note_run(ENTRY)
+    assert index.find_seconds() == {}
+
+
+def test_a_folder_in_the_place_of_the_index_is_no_error(path: Path) -> None:
+    path.mkdir()
+    index = Index(path)
+    index.note_run(ENTRY)
+    index.note_uses([ENTRY.key], at_most_daily=False)
+    assert index.find_seconds() == {}
+
+
+def test_a_busy_index_that_is_being_written_can_be_read(path: Path) -> None:
+    index = Index(path)
+    index.note_run(ENTRY)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        assert index.find_seconds() == {"key.ipynb": 2.0}
+        db.execute("ROLLBACK")
+
+
+def test_a_file_name_that_is_not_unicode_is_no_error(path: Path) -> None:
+    """As Linux allows: Python hands it on with lone surrogates."""
+    index = Index(path)
+    index.note_run(replace(ENTRY, source=os.fsdecode(b"caf\xe9.ipynb")))
+    index.note_run(ENTRY)
+    assert index.find_seconds()["key.ipynb"] == 2.0
