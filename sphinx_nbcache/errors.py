@@ -43,6 +43,7 @@ class NotebookNotFoundError(NbCacheError):
 
     def __init__(self, path: Path, reason: str = "there is no such file") -> None:
         self.path = path
+        self.reason = reason
         super().__init__(f"{path}: {reason}")
 
 
@@ -59,4 +60,5 @@ class StoreError(NbCacheError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
+        self.reason = reason
         super().__init__(f"cache {path}: {reason}")

@@ -86,10 +86,10 @@ def _show_outcome(outcome: Outcome) -> None:
 
 def _show_totals(report: Report) -> None:
     totals = report.totals
-    click.echo(
-        f"{totals.notebooks} notebooks: {totals.hits} hits, {totals.ran} ran, "
-        f"{totals.failed} failed"
-    )
+    parts = {"hits": totals.hits, "ran": totals.ran, "failed": totals.failed}
+    text = ", ".join(f"{number} {word}" for word, number in parts.items())
+    skipped = f", {totals.skipped} not executed" if totals.skipped else ""
+    click.echo(f"notebooks: {totals.notebooks} ({text}{skipped})")
 
 
 @main.command()

@@ -16,7 +16,7 @@ from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Key, Outcome, Run, Status
 from sphinx_nbcache.pipeline.lookup import look_up, make_hit
 from sphinx_nbcache.pipeline.plan import Plan
-from sphinx_nbcache.pipeline.progress import Progress
+from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.reading import find_file_line, read_text
 from sphinx_nbcache.running import Executor
@@ -100,7 +100,8 @@ class Flight:
     def _look_again(self, group: _Group) -> Entry | None:
         if group.run_reason:
             return None
-        return look_up(group.job, store=self._store, progress=self._progress)
+        # What is damaged was told when it was looked up before.
+        return look_up(group.job, store=self._store, progress=Silence())
 
     def _wait(self) -> None:
         """Wait for a run to end, never so long that Ctrl-C or a free key is missed."""

@@ -8,19 +8,27 @@ from sphinx_nbcache.model import CodeCell, Failure
 from sphinx_nbcache.running.kernel import Kernel
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# IPython 7 to 9: "<ipython-input-2-0a1b>", "Input In [2], line 3", "Cell In[2], line 3".
-_FRAME = re.compile(r"(?:Cell|Input) In ?\[\d+\](?:, in .*?)?,? line:? ?(\d+)")
+# IPython 8 and 9: "Input In [2], in <cell line: 3>()", "Cell In[2], line 3".
+_FRAME = re.compile(
+    r"^\s*(?:Cell|Input) In ?\[(?P<count>\d+)\](?:, in .*?)?,? line:? ?(?P<line>\d+)", re.MULTILINE
+)
+_RULE = "-" * 75  # the first line of a traceback, but for syntax errors
+# IPython leaves groups of exceptions to Python, which knows cells as files.
+_MODULE_FRAME = re.compile(r'File ".*ipykernel_\d+[/\\]\d+\.py", line (?P<line>\d+), in <module>')
 
 
-def describe_cell_error(name: str, message: str, traceback: str, cell: CodeCell) -> Failure:
+def describe_cell_error(
+    name: str, message: str, traceback: str, cell: CodeCell, *, count: int
+) -> Failure:
     """Return the failure for an exception raised by a cell.
 
     :param traceback: as the kernel sent it, colours included.
+    :param count: the cell's execution count, by which the traceback knows it.
     """
     plain = _ANSI.sub("", traceback)
     if name == "StdinNotImplementedError":
         message = "the cell asks for input, which nobody can give while documentation is built"
-    line, code = _find_line(plain, cell)
+    line, code = _find_line(plain, cell, count)
     return Failure(
         name=name,
         message=_ANSI.sub("", message).strip(),
@@ -59,13 +67,22 @@ def describe_surprise(error: Exception, cell: CodeCell | None) -> Failure:
     return Failure(name=type(error).__name__, message=str(error).strip(), cell=number)
 
 
-def _find_line(traceback: str, cell: CodeCell) -> tuple[int | None, str]:
-    """Return the line of the cell that the traceback names first, and its text."""
-    found = _FRAME.search(traceback)
-    lines = cell.source.splitlines()
-    if found is None or not 1 <= int(found[1]) <= len(lines):
+def _find_line(traceback: str, cell: CodeCell, count: int) -> tuple[int | None, str]:
+    """Return the line of the cell that the traceback names first, and its text.
+
+    Frames of earlier cells, whose functions this one called, may come before.
+    """
+    # nbclient puts the cell's code and what it printed before IPython's own traceback.
+    traceback = traceback.partition(_RULE)[2] or traceback
+    frames = (found for found in _FRAME.finditer(traceback) if int(found["count"]) == count)
+    found = next(frames, None) or _MODULE_FRAME.search(traceback)
+    lines = cell.source.split("\n")
+    # IPython drops the blank lines that a cell begins with before it counts.
+    blank = next(number for number, line in enumerate(lines) if line.strip())
+    number = blank + int(found["line"]) if found else 0
+    if not 1 <= number <= len(lines):
         return None, _first_line(cell)
-    return int(found[1]), lines[int(found[1]) - 1].strip()
+    return number, lines[number - 1].strip()
 
 
 def _first_line(cell: CodeCell) -> str:

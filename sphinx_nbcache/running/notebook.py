@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Iterator
@@ -141,12 +142,13 @@ async def _execute(job: Job, kernel: Kernel, cell: CodeCell, progress: _Progress
 
     client = kernel.client
     node = client.nb.cells[cell.position]
+    count = client.code_cells_executed + 1
     try:
-        await client.async_execute_cell(
-            node, cell.position, execution_count=client.code_cells_executed + 1
-        )
+        await client.async_execute_cell(node, cell.position, execution_count=count)
     except CellExecutionError as error:
-        progress.failure = describe_cell_error(error.ename, error.evalue, error.traceback, cell)
+        progress.failure = describe_cell_error(
+            error.ename, error.evalue, error.traceback, cell, count=count
+        )
         return CellStatus.ERROR
     except CellTimeoutError:
         kernel.is_lost = True
@@ -154,10 +156,17 @@ async def _execute(job: Job, kernel: Kernel, cell: CodeCell, progress: _Progress
         return CellStatus.TIMED_OUT
     except DeadKernelError:
         kernel.is_lost = True
+        if _is_cancelled():  # nbclient takes a cancellation for a death
+            raise asyncio.CancelledError from None
         progress.failure = describe_death(kernel, cell)
         return CellStatus.ERROR
     is_error = any(output["output_type"] == "error" for output in node.outputs)
     return CellStatus.ERROR if is_error else CellStatus.OK
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _collect_outputs(job: Job, notebook: NotebookNode, progress: _Progress) -> Outputs:

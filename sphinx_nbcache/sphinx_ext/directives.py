@@ -22,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from sphinx_nbcache.model import CellRun, Outcome
 from sphinx_nbcache.sphinx_ext.records import from_record, get_records, get_table_docs
+from sphinx_nbcache.sphinx_ext.warnings import WarningSubtype, warn
 
 
 def _format_time(moment: float | None, form: str = "%Y-%m-%d %H:%M") -> str:
@@ -167,7 +168,9 @@ def _make_cell(env: BuildEnvironment, name: str, outcome: Outcome) -> nodes.Node
 def _make_cells(env: BuildEnvironment, placeholder: nodes.Element) -> nodes.Node:
     record = get_records(env).get(placeholder["target"])
     if record is None:
-        return nodes.paragraph(text=f"{placeholder['target']} is not a notebook.")
+        text = f"{placeholder['target']} is not a notebook"
+        warn(env.config, f"nbcache-cells: {text}", WarningSubtype.DIRECTIVE, env.docname)
+        return nodes.paragraph(text=f"{text}.")
     cells = from_record(placeholder["target"], Path(), record).cells
     total = sum(cell.seconds for cell in cells) or 1.0
     rows = [[nodes.Text(text) for text in _describe_cell(cell, total)] for cell in cells]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+from myst_nb.sphinx_ext import OUTPUT_FOLDER
 from sphinx.application import Sphinx
 from sphinx.config import Config as SphinxConfig
 from sphinx.errors import ConfigError
@@ -31,6 +33,17 @@ def choose_mode(config: SphinxConfig) -> None:
     given = {*config._raw_config, *config.overrides}  # noqa: SLF001
     if given.isdisjoint(_MODE_NAMES):
         config.nb_execution_mode = "cache"
+
+
+def exclude_executed(app: Sphinx, config: SphinxConfig) -> None:
+    """Keep Sphinx from taking MyST-NB's executed copies of the notebooks for pages.
+
+    MyST-NB writes them beside the output folder, which many keep inside the sources.
+    """
+    executed = Path(app.outdir).parent / OUTPUT_FOLDER
+    source = Path(app.srcdir)
+    if executed.is_relative_to(source):
+        config.exclude_patterns.append(executed.relative_to(source).as_posix())
 
 
 def read_options(config: SphinxConfig) -> Config:

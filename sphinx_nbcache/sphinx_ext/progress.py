@@ -62,7 +62,7 @@ class SphinxProgress:
 
     def warn(self, message: str) -> None:
         """Give a warning about the store."""
-        warn(self._app, message, WarningSubtype.STORE)
+        warn(self._app.config, message, WarningSubtype.STORE)
 
     def _draw(self) -> str:
         filled = _BAR_WIDTH * self._done // max(1, self._stale)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sphinx_nbcache.model import Outcome, Report
+from sphinx_nbcache.model import Outcome, Report, Status
 from sphinx_nbcache.pipeline import Project
 
 REPORT_FORMAT = 1
@@ -60,26 +60,36 @@ def _to_json(outcome: Outcome, project: Project) -> dict[str, Any]:
     }
 
 
-def write_tracebacks(failures: Iterable[Outcome], outdir: Path) -> None:
-    """Write each failed notebook's traceback to ``reports/<page>.err.log``, as MyST-NB does."""
-    for outcome in failures:
-        if outcome.failure:
-            path = outdir / "reports" / f"{outcome.name}.err.log"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = f"{outcome.failure.describe()}\n\n{outcome.failure.traceback}"
-            path.write_text(text.strip() + "\n", encoding="utf-8")
+def write_tracebacks(outcomes: Iterable[Outcome], outdir: Path) -> None:
+    """Write each failed notebook's traceback to ``reports/<page>.err.log``, as MyST-NB does.
+
+    The file goes when the notebook is mended; those of skipped ones are MyST-NB's.
+    """
+    for outcome in outcomes:
+        path = outdir / "reports" / f"{outcome.name}.err.log"
+        if outcome.failure is None:
+            if outcome.status is not Status.SKIPPED:
+                path.unlink(missing_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = f"{outcome.failure.describe()}\n\n{outcome.failure.traceback}"
+        path.write_text(text.strip() + "\n", encoding="utf-8")
 
 
 def close(report: Report) -> str:
     """Return the closing line of a build."""
     totals = report.totals
     ran = f"{totals.ran} ran" + (f" in {format_seconds(totals.seconds)}" if totals.ran else "")
-    parts = [f"{totals.hits} hits", ran, f"{totals.failed} failed"]
+    parts = [_count(totals.hits, "hit"), ran, f"{totals.failed} failed"]
     if totals.skipped:
         parts.append(f"{totals.skipped} not executed")
-    text = f"nbcache: {totals.notebooks} notebooks: {', '.join(parts)}"
+    text = f"nbcache: {_count(totals.notebooks, 'notebook')}: {', '.join(parts)}"
     saved = totals.saved_seconds
     return f"{text}; saved {format_seconds(saved)}" if saved >= 1 else text
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def format_seconds(seconds: float) -> str:

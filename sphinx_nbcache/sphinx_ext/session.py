@@ -21,7 +21,7 @@ from sphinx_nbcache.model import Outcome, Report, Status
 from sphinx_nbcache.pipeline import READ_ERROR, Project
 from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.sphinx_ext.answers import Answers
-from sphinx_nbcache.sphinx_ext.options import choose_mode, read_options
+from sphinx_nbcache.sphinx_ext.options import choose_mode, exclude_executed, read_options
 from sphinx_nbcache.sphinx_ext.parser import add_parser
 from sphinx_nbcache.sphinx_ext.records import (
     from_record,
@@ -58,6 +58,7 @@ class Session:
     def on_config_inited(self, app: Sphinx, config: SphinxConfig) -> None:
         """Check the options and put the parser in place."""
         choose_mode(config)
+        exclude_executed(app, config)
         project = Project.open(Path(app.confdir), read_options(config))
         self._answers = Answers(app, project, {}, {})
         add_parser(app, self._answers)
@@ -120,24 +121,24 @@ class Session:
         """Give the warning of one failure, at its line where the file has lines."""
         failure = outcome.failure
         assert failure is not None
-        if failure.name == READ_ERROR:
+        if _is_read_error(outcome):
             message = f"cannot be read as a notebook: {failure.message}"
-            warn(app, message, WarningSubtype.READ, outcome.name)
+            warn(app.config, message, WarningSubtype.READ, outcome.name)
             return
         message = f"Executing notebook failed: {failure.describe()}"
         config = self.answers.configs.get(outcome.name)
         if config is not None and config.execution_show_tb and failure.traceback:
-            message = f"{message}\n{failure.traceback}"
+            message = f"{message}\n{failure.traceback.strip()}"
         line = failure.file_line
         location = outcome.name if line is None else (outcome.name, line)
-        warn(app, message, WarningSubtype.EXEC, location)
+        warn(app.config, message, WarningSubtype.EXEC, location)
 
     def _warn_of_patterns(self, app: Sphinx, report: Report) -> None:
         executed = [o.name for o in report.outcomes if o.status is not Status.SKIPPED]
         for pattern in self.answers.project.config.rerun:
             if not any(fnmatchcase(name, pattern) for name in executed):
                 message = f"nbcache_rerun = {pattern!r} matches no notebook that is executed"
-                warn(app, message, WarningSubtype.RERUN)
+                warn(app.config, message, WarningSubtype.RERUN)
 
     def _find_pattern(self, docname: str) -> str | None:
         """Return the first pattern of ``nbcache_rerun`` that names a document."""
@@ -149,8 +150,9 @@ class Session:
 
         Returns the pages with tables, if anything that they show changed.
         """
-        failures = [outcome for outcome in self._list_outcomes(app) if outcome.failure]
-        write_tracebacks(failures, Path(app.outdir))
+        outcomes = self._list_outcomes(app)
+        failures = [outcome for outcome in outcomes if outcome.failure]
+        write_tracebacks(outcomes, Path(app.outdir))
         for outcome in failures:
             self._warn_of(app, outcome)
         for outcome in failures:
@@ -180,11 +182,16 @@ class Session:
             app.statuscode = 1
 
 
+def _is_read_error(outcome: Outcome) -> bool:
+    """Return whether the file is no readable notebook; a cell may raise what it likes."""
+    failure = outcome.failure
+    return failure is not None and failure.cell is None and failure.name == READ_ERROR
+
+
 def _is_unreadable_text(outcome: Outcome) -> bool:
     """Return whether not even the text of a file can be had: rights, or another encoding."""
-    is_read_error = outcome.failure is not None and outcome.failure.name == READ_ERROR
     try:
-        return is_read_error and not read_text(outcome.path)
+        return _is_read_error(outcome) and not read_text(outcome.path)
     except NotebookReadError:
         return True
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util import logging
 
 LOGGER = logging.getLogger("sphinx_nbcache")
@@ -30,7 +30,7 @@ class WarningSubtype(StrEnum):
 
 
 def warn(
-    app: Sphinx,
+    config: Config,
     message: str,
     subtype: WarningSubtype,
     location: str | tuple[str, int] | None = None,
@@ -39,6 +39,6 @@ def warn(
 
     :param location: a document name, or one with a line.
     """
-    if not app.config.show_warning_types:  # Sphinx before 8 does not show them by default
+    if not config.show_warning_types:  # Sphinx before 8 does not show them by default
         message = f"{message} [{WARNING_TYPE}.{subtype}]"
     LOGGER.warning(message, type=WARNING_TYPE, subtype=str(subtype), location=location)

@@ -341,3 +341,27 @@ def test_serial_executor_runs_one_after_another(site: Path) -> None:
     result = run_build(site, "-D", "nbcache_executor=local-serial", "-D", "nbcache_jobs=4")
     total = sum(notebook["seconds"] for notebook in result.report["notebooks"])
     assert result.totals["seconds"] >= 0.99 * total
+
+
+def test_exception_of_the_reader_name_is_a_failed_cell(tmp_path: Path) -> None:
+    cell = "class NotebookReadError(Exception): pass\n\nraise NotebookReadError('mine')"
+    result = run_build(write_site(tmp_path / "project", {"page": (cell,)}))
+    assert "Executing notebook failed: NotebookReadError in cell 1, line 3: mine" in result.stderr
+
+
+def test_traceback_file_goes_when_the_notebook_is_mended(tmp_path: Path) -> None:
+    site = write_site(tmp_path / "project", {"page": FAILING})
+    log = run_build(site).outdir / "reports/page.err.log"
+    assert "NameError" in log.read_text()
+    write_notebook(site / "page.md", "1")
+    run_build(site)
+    assert not log.exists()
+
+
+def test_output_folder_inside_the_sources_adds_no_pages(site: Path) -> None:
+    for _ in range(2):
+        result = run_build(site, out="docs/_build/html")
+        assert result.status == 0, result.stderr
+        assert result.totals["notebooks"] == 3
+    assert result.pages_read == []
+    assert "not included in any toctree" not in result.stderr

@@ -173,3 +173,15 @@ def test_closing_line_counts_and_tells_what_was_saved() -> None:
     assert close(Report(tuple(outcomes), 5.1)) == (
         "nbcache: 40 notebooks: 36 hits, 3 ran in 5.1 s, 1 failed; saved 4 min 12 s"
     )
+
+
+def test_cells_of_a_page_that_is_no_notebook_give_a_warning(site: Path) -> None:
+    index = site / "index.md"
+    index.write_text(index.read_text() + "\n```{nbcache-cells} nowhere\n```\n")
+    result = run_build(site)
+    assert "nbcache-cells: nowhere is not a notebook [nbcache.directive]" in result.stderr
+
+
+def test_closing_line_of_one_notebook_has_no_plural() -> None:
+    outcome = Outcome(name="a", path=Path("a.md"), status=Status.HIT, reason="", seconds=0.5)
+    assert close(Report((outcome,))) == "nbcache: 1 notebook: 1 hit, 0 ran, 0 failed"
