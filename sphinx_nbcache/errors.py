@@ -13,10 +13,21 @@ How a notebook ended is never an exception: see ``model.Outcome``.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class NbCacheError(Exception):
     """Root of all errors of sphinx-nbcache; its text is a sentence for people."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes with text and fields, whatever ``__init__`` takes."""
+        return _restore, (type(self), self.args, vars(self))
+
+
+def _restore(kind: type[NbCacheError], args: tuple[Any, ...], fields: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
 
 
 class ConfigurationError(NbCacheError):

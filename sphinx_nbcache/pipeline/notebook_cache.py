@@ -180,5 +180,6 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Yield what may be a notebook below a folder, hidden and built folders left out."""
     for suffix in _FOLDER_SUFFIXES:
         for path in sorted(folder.rglob(f"*{suffix}")):
-            if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts):
+            parts = path.relative_to(folder).parts
+            if path.is_file() and not any(part.startswith((".", "_")) for part in parts):
                 yield path

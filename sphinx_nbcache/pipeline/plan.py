@@ -12,11 +12,12 @@ from sphinx_nbcache.model import Job, Mode, Notebook, Settings
 from sphinx_nbcache.pipeline.project import Project
 
 _OVERRIDES = {
-    "execution_mode": ("mode", Mode),
-    "execution_timeout": ("timeout_s", float),
-    "execution_allow_errors": ("allow_errors", bool),
-    "execution_in_temp": ("in_temp", bool),
+    "execution_mode": ("mode", str, Mode),
+    "execution_timeout": ("timeout_s", int, float),
+    "execution_allow_errors": ("allow_errors", bool, bool),
+    "execution_in_temp": ("in_temp", bool, bool),
 }
+"""MyST-NB's name to our field, the type that MyST-NB demands, and what makes ours of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,19 @@ def apply_mystnb_metadata(settings: Settings, metadata: Mapping[str, Any]) -> Se
     """Return the settings after a notebook's own ``mystnb: {execution_...}``.
 
     For notebooks that are run outside Sphinx; inside, MyST-NB's configuration applies and
-    checks all overrides. A value of the wrong kind is left alone, as MyST-NB does.
+    checks all overrides. With one value of the wrong kind all are left alone, as in MyST-NB.
     """
     own = metadata.get("mystnb")
     if not isinstance(own, Mapping):
         return settings
     changes = {}
-    for name, (field, convert) in _OVERRIDES.items():
-        if name in own:
-            try:
-                changes[field] = convert(own[name])
-            except (ValueError, TypeError):
-                return settings
+    for name, (field, kind, convert) in _OVERRIDES.items():
+        if name not in own:
+            continue
+        if not isinstance(own[name], kind):
+            return settings
+        try:
+            changes[field] = convert(own[name])
+        except (ValueError, OverflowError):
+            return settings
     return replace(settings, **changes)

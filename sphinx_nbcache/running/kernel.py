@@ -11,11 +11,13 @@ import logging
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from sphinx_nbcache.running.readiness import wait_until_ready
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 STARTUP_TIMEOUT_S = 60
 _START_TRIES = 2
+_STOP_POLL_S = 0.01
 _GROUP_POLL_S = 0.05
 _GROUP_STOP_POLLS = 40
 _TAIL_BYTES = 2000
@@ -45,6 +48,9 @@ class Kernel:
     client: NotebookClient
     manager: AsyncKernelManager
     log: IO[bytes]
+    group: int | None = None
+    """Its process group, where the system has such a thing."""
+    language_info: Mapping[str, Any] = field(default_factory=dict)
     is_lost: bool = False
     """Set when it must be killed: it is dead, busy for ever, or nobody waits any more."""
 
@@ -69,48 +75,53 @@ async def open_kernel(
     """
     with tempfile.TemporaryFile() as log:
         options = {"timeout": _round_up(timeout_s), "allow_errors": allow_errors}
-        kernel, group = await _start(name, notebook, folder, log, options)
+        kernel = await _start(name, notebook, folder, log, options)
         try:
             yield kernel
         except BaseException:
             kernel.is_lost = True
             raise
         finally:
-            try:
-                await _stop(kernel)
-            finally:
-                await _stop_group(group)
+            await _stop(kernel)
 
 
 async def _start(
     name: str, notebook: NotebookNode, folder: Path, log: IO[bytes], options: dict[str, Any]
-) -> tuple[Kernel, int | None]:
+) -> Kernel:
     """Start a kernel; once more if it died at once, as it does when its port was taken."""
     from nbclient import NotebookClient
 
     for remaining in reversed(range(_START_TRIES)):
         manager = _create_manager(name)
-        client = NotebookClient(
-            notebook, km=manager, startup_timeout=STARTUP_TIMEOUT_S, log=_QUIET, **options
-        )
+        client = NotebookClient(notebook, km=manager, log=_QUIET, **options)
         kernel = Kernel(client, manager, log)
-        group = None
         try:
-            await client.async_start_new_kernel(cwd=str(folder), stdout=log, stderr=log)
-            group = getattr(manager.provisioner, "pgid", None)
-            await client.async_start_new_kernel_client()
+            await _launch(kernel, folder)
         except (RuntimeError, OSError) as error:
-            await _stop_group(group)
+            kernel.is_lost = True
+            await _stop(kernel)
             if not remaining:
                 raise KernelStartError(_describe_start(name, error, kernel)) from error
         except BaseException:
             kernel.is_lost = True
             await _stop(kernel)
-            await _stop_group(group)
             raise
         else:
-            return kernel, group
+            return kernel
     raise AssertionError("unreachable")
+
+
+async def _launch(kernel: Kernel, folder: Path) -> None:
+    """Start the process, connect to it and wait for its first answer."""
+    client = kernel.client
+    await client.async_start_new_kernel(cwd=str(folder), stdout=kernel.log, stderr=kernel.log)
+    kernel.group = getattr(kernel.manager.provisioner, "pgid", None)
+    client.kc = kernel.manager.client()
+    client.kc.start_channels()
+    client.kc.allow_stdin = False
+    kernel.language_info = await wait_until_ready(
+        client.kc, kernel.manager.is_alive, timeout_s=STARTUP_TIMEOUT_S
+    )
 
 
 def _create_manager(name: str) -> AsyncKernelManager:
@@ -142,16 +153,31 @@ def _round_up(timeout_s: float | None) -> int | None:
 
 
 async def _stop(kernel: Kernel) -> None:
-    """Stop the kernel: asked nicely first, so that its ``atexit`` functions run."""
-    manager, channels = kernel.manager, kernel.client.kc
+    """Stop a kernel and end what its notebook started and left running."""
     try:
-        if manager.has_kernel:
-            await manager.shutdown_kernel(now=kernel.is_lost)
+        if kernel.manager.has_kernel:
+            await _stop_process(kernel)
     except Exception as error:  # noqa: BLE001 - the outputs are in hand; the group is killed next
         _QUIET.debug("kernel did not stop as asked: %s", error)
     finally:
-        if channels is not None:
-            channels.stop_channels()
+        if kernel.client.kc is not None:
+            kernel.client.kc.stop_channels()
+        await _stop_group(kernel.group)
+
+
+async def _stop_process(kernel: Kernel) -> None:
+    """Stop the kernel's process: asked nicely, so that its ``atexit`` functions run.
+
+    In three steps, because the one call for all of them interrupts the kernel first and
+    then looks ten times a second whether it is gone.
+    """
+    manager = kernel.manager
+    if kernel.is_lost:
+        await manager.shutdown_kernel(now=True)
+        return
+    await manager.request_shutdown()
+    await manager.finish_shutdown(pollinterval=_STOP_POLL_S)
+    await manager.cleanup_resources()
 
 
 async def _stop_group(group: int | None) -> None:

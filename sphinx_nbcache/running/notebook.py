@@ -110,20 +110,13 @@ async def _run_in_kernel(
         timeout_s=job.timeout_s,
         allow_errors=job.allow_errors,
     ) as kernel:
-        await _read_language(kernel, notebook)
+        if kernel.language_info:
+            notebook.metadata["language_info"] = nbformat.from_dict(kernel.language_info)
         for cell in job.notebook.iterate_code_cells():
             progress.current = cell
             progress.cells.append(await _run_cell(job, kernel, cell, progress))
         if progress.failure is None:
             kernel.client.set_widgets_metadata()
-
-
-async def _read_language(kernel: Kernel, notebook: NotebookNode) -> None:
-    client = kernel.client
-    assert client.kc is not None
-    reply = await client.async_wait_for_reply(client.kc.kernel_info())
-    if reply is not None and "language_info" in reply["content"]:
-        notebook.metadata["language_info"] = reply["content"]["language_info"]
 
 
 async def _run_cell(job: Job, kernel: Kernel, cell: CodeCell, progress: _Progress) -> CellRun:

@@ -26,7 +26,7 @@ class WarningSubtype(StrEnum):
     STORE = "store"
     """Something in the cache is damaged or of another version."""
     DIRECTIVE = "directive"
-    """A directive has an option that makes no sense."""
+    """``nbcache-cells`` names a page that is not a notebook."""
 
 
 def warn(

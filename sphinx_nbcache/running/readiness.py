@@ -1,0 +1,69 @@
+"""When a kernel is ready: it answers, and what it publishes arrives.
+
+jupyter_client's own wait reads the publishing channel until nothing came for 0.2 s. Here a
+question is asked until its answer has come on both channels, which takes milliseconds and
+proves that the subscription stands: nothing a cell prints can be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+
+_ANSWER_TIMEOUT_S = 1.0
+_PUBLISH_TIMEOUT_S = 0.1
+_PUBLISH_TRIES = 10
+"""A kernel that answers but publishes nothing is taken as it is after so many questions."""
+
+
+async def wait_until_ready(
+    channels: AsyncKernelClient, is_alive: Callable[[], Awaitable[bool]], *, timeout_s: float
+) -> Mapping[str, Any]:
+    """Wait for a kernel that was just started and return its ``language_info``.
+
+    :param is_alive: tells whether its process still runs.
+
+    Raises RuntimeError when the kernel dies or does not answer in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    unpublished = 0
+    while time.monotonic() < deadline:
+        reply, is_published = await _ask(channels)
+        unpublished += reply is not None and not is_published
+        if reply is not None and (is_published or unpublished == _PUBLISH_TRIES):
+            language: Mapping[str, Any] = reply["content"].get("language_info") or {}
+            return language
+        if not await is_alive():
+            raise RuntimeError("it died before it answered")
+    raise RuntimeError(f"it did not answer within {timeout_s:g} s")
+
+
+async def _ask(channels: AsyncKernelClient) -> tuple[dict[str, Any] | None, bool]:
+    """Ask for kernel information; return the answer, and whether it was published too."""
+    question = channels.kernel_info()
+    reply = None
+    try:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            reply = await _receive(channels.shell_channel, question, "kernel_info_reply")
+        # Older protocols are translated; the client learns of them from this answer.
+        channels._handle_kernel_info_reply(reply)  # noqa: SLF001
+        async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
+            await _receive(channels.iopub_channel, question, "status", "idle")
+    except TimeoutError:
+        return reply, False
+    return reply, True
+
+
+async def _receive(channel: Any, question: str, kind: str, state: str = "") -> dict[str, Any]:
+    """Read a channel up to the answer of a kind to a question."""
+    while True:
+        message: dict[str, Any] = await channel.get_msg()
+        is_answer = message["parent_header"].get("msg_id") == question
+        is_kind = message["header"]["msg_type"] == kind
+        if is_answer and is_kind and message["content"].get("execution_state", "") == state:
+            return message
