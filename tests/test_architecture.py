@@ -42,9 +42,7 @@ HOMES = {
     "jupytext": {"reading"},
     "sqlite3": {"store"},
     "zstandard": {"store"},
-    # The store hands out a lock, which is held while the pipeline runs a notebook: its
-    # type is all that pipeline/flight knows of filelock.
-    "filelock": {"store", "pipeline.flight"},
+    "filelock": {"store"},
     "click": {"cli"},
 }
 LONGEST_FILE = 450
@@ -154,8 +152,7 @@ def test_a_third_party_library_is_imported_only_in_its_home(library: str) -> Non
     wrong = [
         found
         for found in FOREIGN
-        if found.imported.split(".")[0] == library
-        and not HOMES[library] & {_part(found.importer), found.importer.split(".", 1)[-1]}
+        if found.imported.split(".")[0] == library and _part(found.importer) not in HOMES[library]
     ]
     assert not wrong, "\n".join(map(str, wrong))
 

@@ -102,7 +102,7 @@ def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list
         return 0.0
     # Imported only when there is something to run: most builds have nothing.
     from sphinx_nbcache.pipeline.flight import Flight
-    from sphinx_nbcache.running import create_executor, exit_on_termination
+    from sphinx_nbcache.running import create_executor
 
     clock = time.perf_counter()
     progress.begin(len(stale))
@@ -112,8 +112,7 @@ def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list
         progress.finish(outcome)
 
     try:
-        with exit_on_termination():
-            Flight(project, progress, land).run(stale, create_executor(project.config))
+        Flight(project, progress, land).run(stale, create_executor(project.config))
     finally:
         progress.end()
     return time.perf_counter() - clock

@@ -19,7 +19,7 @@ from sphinx_nbcache.pipeline.plan import Plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.reading import find_file_line, read_text
-from sphinx_nbcache.running import Executor
+from sphinx_nbcache.running import Executor, hold_interruptions
 from sphinx_nbcache.store import Claim
 
 _TICK_S = 0.5
@@ -55,17 +55,18 @@ class Flight:
         """
         waiting = deque(self._order(_group(plans)))
         try:
-            with executor:
-                self._fly(waiting, executor)
+            with hold_interruptions() as check, executor:
+                self._fly(waiting, executor, check)
         finally:
             for _, claim in self._flying.values():
                 claim.release()
 
-    def _fly(self, waiting: deque[_Group], executor: Executor) -> None:
+    def _fly(self, waiting: deque[_Group], executor: Executor, check: Callable[[], None]) -> None:
         try:
             while waiting or self._flying:
                 self._take_off(waiting, executor)
                 self._wait()
+                check()
         finally:
             self._land()  # interrupted: what ended before, not what is stopped next
 

@@ -4,12 +4,12 @@ from sphinx_nbcache.running.executor import (
     Executor,
     LocalExecutor,
     create_executor,
-    exit_on_termination,
 )
+from sphinx_nbcache.running.interruption import hold_interruptions
 
 __all__ = [
     "Executor",
     "LocalExecutor",
     "create_executor",
-    "exit_on_termination",
+    "hold_interruptions",
 ]

@@ -7,12 +7,9 @@ processes, so what is left here is waiting.
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Protocol, Self
 
 from sphinx_nbcache.config import Config
@@ -90,24 +87,3 @@ async def _cancel_others() -> None:
 def create_executor(config: Config) -> Executor:
     """Return the executor that the configuration asks for."""
     return LocalExecutor(1 if config.is_serial else config.jobs or count_usable_cores())
-
-
-@contextmanager
-def exit_on_termination() -> Iterator[None]:
-    """Make SIGTERM end the program through its ``finally`` blocks, so that kernels stop.
-
-    Does nothing outside the main thread or when the program handles SIGTERM itself.
-    """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

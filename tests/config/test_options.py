@@ -135,6 +135,13 @@ def test_other_variables_are_not_looked_at() -> None:
     assert Config.from_values({}, {"NBCACHE_ON_ERROR": "warn", "JOBS": "3"}) == Config()
 
 
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_the_name_of_an_executor_says_where_and_how_many_at_once(name: str) -> None:
+    config = Config(executor=name)
+    where, how = name.split("-")
+    assert (config.is_temporary, config.is_serial) == (where == "temp", how == "serial")
+
+
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 class TestDeclaration:
     """Each option."""

@@ -23,7 +23,9 @@ STALE = [{"output_type": "stream", "name": "stdout", "text": "stale"}]
 
 def texts(run: Run) -> list[str | None]:
     """Return what each cell printed or returned; None where it did not run."""
-    return [None if cell is None else "".join(map(_text, cell.outputs)) for cell in run.outputs.cells]
+    return [
+        None if cell is None else "".join(map(_text, cell.outputs)) for cell in run.outputs.cells
+    ]
 
 
 def _text(output: Any) -> str:
@@ -94,7 +96,9 @@ def test_a_cell_that_raises_ends_the_run_and_says_why_and_where(run_cells: RunCe
     ]  # fmt: skip
     failure = run.failure
     assert failure is not None
-    assert failure.describe() == "ZeroDivisionError in cell 3, line 2: division by zero\n    y = x / 0"
+    assert (
+        failure.describe() == "ZeroDivisionError in cell 3, line 2: division by zero\n    y = x / 0"
+    )
     assert "\x1b" not in failure.traceback
     assert "ZeroDivisionError" in failure.traceback
 

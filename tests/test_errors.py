@@ -1,0 +1,49 @@
+"""The exception tree: drawn as it is, one sentence each, and able to travel."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+from sphinx_nbcache import errors
+from sphinx_nbcache.errors import (
+    ConfigurationError,
+    NbCacheError,
+    NotCachedError,
+    NotebookNotFoundError,
+    NotebookReadError,
+    StoreError,
+)
+
+PATH = Path("docs/a.ipynb")
+ALL = [
+    ConfigurationError("jobs", "x", "a whole number"),
+    NotebookReadError(PATH, "it is empty"),
+    NotebookNotFoundError(PATH),
+    NotCachedError(PATH),
+    StoreError(PATH, "cannot be written"),
+]
+
+
+def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
+    drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))
+    assert drawn == {error.__name__ for error in NbCacheError.__subclasses__()}
+    assert drawn == {type(error).__name__ for error in ALL}
+
+
+@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+def test_an_error_says_what_and_where_in_one_line(error: NbCacheError) -> None:
+    text = str(error)
+    assert "\n" not in text
+    assert text.startswith(("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: "))
+
+
+@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+def test_an_error_comes_out_of_another_process_as_it_was(error: NbCacheError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)

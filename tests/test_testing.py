@@ -1,0 +1,102 @@
+"""The stand-ins behave as what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from sphinx_nbcache.config import Config
+from sphinx_nbcache.keys import compute_key
+from sphinx_nbcache.model import Failure, Job, Key, Notebook, Settings, Status
+from sphinx_nbcache.pipeline import Project, make_plan, merge_outputs
+from sphinx_nbcache.reading import FileReader, read_text
+from sphinx_nbcache.testing import (
+    Cell,
+    FakeExecutor,
+    RecordingProgress,
+    code_cell,
+    make_notebook,
+    make_run,
+    markdown_cell,
+    write_notebook,
+)
+
+CELLS: tuple[Cell, ...] = (
+    markdown_cell("# Title"),
+    "x = '''\n```\n'''",
+    code_cell("y = 2", tags=["skip-execution", "hide-input"]),
+    markdown_cell("between"),
+    markdown_cell("two"),
+    "z = 3",
+)
+
+
+def key_of(notebook: Notebook) -> Key:
+    """Return a notebook's key, all else being equal."""
+    return compute_key(notebook, kernel=notebook.kernel_name, working_directory=".")
+
+
+@pytest.mark.parametrize("name", ["a.ipynb", "a.md", "folder/a.md"])
+def test_what_is_written_is_read_as_what_is_made(tmp_path: Path, name: str) -> None:
+    path = write_notebook(tmp_path / name, *CELLS, kernel="ir", metadata={"title": "T: 1"})
+    notebook = FileReader().read(path, read_text(path))
+    assert notebook is not None
+    assert key_of(notebook) == key_of(make_notebook(*CELLS, kernel="ir"))
+    assert notebook.metadata["title"] == "T: 1"
+    prose = [cell["source"] for cell in notebook.content["cells"] if cell["cell_type"] != "code"]
+    assert prose == ["# Title", "between", "two"]
+
+
+def test_what_is_made_is_valid() -> None:
+    nbformat.validate(nbformat.from_dict(dict(make_notebook(*CELLS).content)))
+
+
+def test_a_notebook_may_name_no_kernel() -> None:
+    assert "kernelspec" not in make_notebook("x", kernel=None).metadata
+
+
+def make_job(tmp_path: Path) -> Job:
+    """Return the job for all cells."""
+    notebook = make_notebook(*CELLS, path=tmp_path / "a.ipynb")
+    project = Project.open(tmp_path, Config())
+    job = make_plan("a", notebook, Settings(), project=project).job
+    assert job is not None
+    return job
+
+
+def test_a_made_run_fits_its_notebook(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    run = make_run(job)
+    assert run.status is Status.RAN
+    merge_outputs(job.notebook, run.outputs)  # raises where they do not belong together
+
+
+def test_a_made_failure_has_a_cell_that_failed(tmp_path: Path) -> None:
+    run = make_run(make_job(tmp_path), failure=Failure(name="E", message=""))
+    assert run.status is Status.FAILED
+    assert [str(cell.status) for cell in run.cells] == ["ok", "ok", "error"]
+
+
+def test_the_executor_answers_in_its_context_only(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    executor = FakeExecutor()
+    with executor:
+        assert executor.submit(job).result(0).job is job
+    assert executor.jobs == [job]
+    with pytest.raises(AssertionError):
+        executor.submit(job)
+
+
+def test_progress_is_remembered() -> None:
+    progress = RecordingProgress()
+    progress.begin(2)
+    progress.start("a")
+    progress.tick()
+    progress.wait(["b"])
+    progress.warn("careful")
+    progress.end()
+    assert progress.calls == ["begin", "start", "wait", "warn", "end"]
+    assert (progress.stale, progress.started, progress.waits) == ([2], ["a"], [["b"]])
+    assert (progress.warnings, progress.ticks) == (["careful"], 1)
