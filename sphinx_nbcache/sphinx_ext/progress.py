@@ -19,7 +19,7 @@ class SphinxProgress:
 
     def __init__(self, app: Sphinx) -> None:
         self._app = app
-        self._is_live = sys.stdout.isatty() and app.config.verbosity == 0
+        self._is_live = sys.stdout.isatty() and app.verbosity == 0
         self._stale = 0
         self._done = 0
         self._running: dict[str, float] = {}
