@@ -25,7 +25,7 @@ kernelspec:
 {prose}
 
 """
-_HIDDEN = ("PYTEST_", "NBCACHE_", "FEATURES_")
+_HIDDEN = ("PYTEST_", "NBCACHE_", "FEATURES_", "FORCE_COLOR", "CLICOLOR")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Result:
 
     @property
     def pages_read(self) -> list[str]:
-        return re.findall(r"reading sources\.\.\. .*?\] ?(?:\x1b\S*)?(\S+)", self.stdout)
+        plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.stdout)
+        return re.findall(r"reading sources\.\.\. \[ *\d+%\] (\S+)", plain)
 
 
 def write_notebook(path: Path, *cells: str, prose: str = "", title: str = "") -> Path:
@@ -94,7 +95,7 @@ def copy_site(name: str, target: Path) -> Path:
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return the environment without what would make a build behave as in a test."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_HIDDEN)}
-    return {**kept, **variables}
+    return {**kept, "NO_COLOR": "1", **variables}
 
 
 def command(source: Path, outdir: Path, *options: str, builder: str = "html") -> list[str]:
