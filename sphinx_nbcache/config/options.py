@@ -11,56 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sphinx_nbcache.config.checks import (
+    check_capacities,
+    check_choice,
+    check_count,
+    check_flag,
+    check_jobs,
+    check_modules,
+    check_path,
+    check_patterns,
+    check_seconds,
+    check_size,
+)
 from sphinx_nbcache.errors import ConfigurationError
 
 EXECUTORS = ("local-serial", "local-parallel", "temp-serial", "temp-parallel")
 ON_ERROR = ("fail", "warn")
-
-
-def _check_path(value: Any) -> Path | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, str | Path):
-        return Path(value)
-    raise ValueError
-
-
-def _check_jobs(value: Any) -> int | None:
-    if value in (None, "auto"):
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise TypeError
-    jobs = int(value)
-    if jobs < 1:
-        raise ValueError
-    return jobs
-
-
-def _check_choice(*choices: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise ValueError
-        return str(value)
-
-    return check
-
-
-def _check_flag(value: Any) -> bool:
-    flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    flags[""] = False
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in flags:
-        return flags[value.lower()]
-    raise ValueError
-
-
-def _check_patterns(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ValueError
-    return tuple(item.strip() for item in value if item.strip())
+KERNEL_STARTS = ("auto", "fork", "spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +65,7 @@ OPTIONS = (
         "project root: the nearest folder above that has a `.git` or a `pyproject.toml`, else "
         "the folder of `conf.py` itself. The environment variable comes before `conf.py`, the "
         "command line (`-D nbcache_path=...`) before both.",
-        _check_path,
+        check_path,
         "NBCACHE_PATH",
     ),
     Option(
@@ -107,7 +74,7 @@ OPTIONS = (
         'a whole number from 1, or "auto"',
         "How many kernels may run at the same time. `auto` is the number of cores this process "
         "may use: CPU affinity and the quota of its container are respected.",
-        _check_jobs,
+        check_jobs,
         "NBCACHE_JOBS",
     ),
     Option(
@@ -117,7 +84,7 @@ OPTIONS = (
         "How notebooks are run: `serial` one after another, `parallel` up to `nbcache_jobs` at "
         "once; `local` in the notebook's own folder, `temp` in a temporary folder (as "
         "`nb_execution_in_temp = True` says for every notebook).",
-        _check_choice(*EXECUTORS),
+        check_choice(*EXECUTORS),
         "NBCACHE_EXECUTOR",
     ),
     Option(
@@ -127,7 +94,7 @@ OPTIONS = (
         "What a failed notebook means for the build. With `fail` the whole site is still built, "
         "then `sphinx-build` exits with status 1; with `warn` it exits as if there was only a "
         "warning.",
-        _check_choice(*ON_ERROR),
+        check_choice(*ON_ERROR),
     ),
     Option(
         "frozen",
@@ -135,8 +102,66 @@ OPTIONS = (
         "True or False",
         "No kernel may start: a notebook whose outputs are not in the cache is an error that "
         "names its page, and the exit status is 1. For hosted builders and release builds.",
-        _check_flag,
+        check_flag,
         "NBCACHE_FROZEN",
+    ),
+    Option(
+        "kernel_start",
+        "auto",
+        "one of " + ", ".join(KERNEL_STARTS),
+        "How kernels start. `fork`: Python kernels are copies of one process that has everything "
+        "imported already, which takes milliseconds (Linux only). `spawn`: each kernel is started "
+        "from nothing, as Jupyter does. `auto` forks where that works and where more than one "
+        "notebook is to be run.",
+        check_choice(*KERNEL_STARTS),
+        "NBCACHE_KERNEL_START",
+    ),
+    Option(
+        "preload",
+        "auto",
+        'a list of module names, or "auto"',
+        "Modules that are imported once for all forked kernels. `auto` takes those that most of "
+        "the stale notebooks import, from a list of libraries that are known to bear it; an empty "
+        "list preloads nothing.",
+        check_modules,
+        "NBCACHE_PRELOAD",
+    ),
+    Option(
+        "resources",
+        {},
+        'a dict of names and whole numbers from 1, such as {"gpu": 1}',
+        "How many notebooks may hold a resource at the same time. A notebook asks for one with "
+        "`nbcache: {resource: gpu}` in its metadata; a name that is not listed here has room for "
+        "one notebook.",
+        check_capacities,
+    ),
+    Option(
+        "retries",
+        0,
+        "a whole number from 0",
+        "How often a notebook that failed is run again, from its first cell in a new kernel, "
+        "before its page counts as failed. The first failure stays in the report.",
+        check_count,
+        "NBCACHE_RETRIES",
+    ),
+    Option(
+        "notebook_timeout",
+        None,
+        "a number of seconds above 0, or None",
+        "Longest time in seconds for all cells of one notebook together, beside "
+        "`nb_execution_timeout` for one cell. A notebook sets its own with `nbcache: {timeout: "
+        "600}` in its metadata.",
+        check_seconds,
+        "NBCACHE_NOTEBOOK_TIMEOUT",
+    ),
+    Option(
+        "memory_limit",
+        None,
+        'a size such as "2 GB" or "512 MiB", or None',
+        "Memory that one kernel's process may use for its data; a notebook that wants more fails "
+        "and says so. Linux only.",
+        check_size,
+        "NBCACHE_MEMORY_LIMIT",
     ),
     Option(
         "rerun",
@@ -145,7 +170,7 @@ OPTIONS = (
         "Patterns of document names whose notebooks run again although the cache has their "
         "outputs, for one build: `-D nbcache_rerun='ch2/*,intro'`. `*` matches across folders. A "
         "pattern that matches no notebook gives a warning.",
-        _check_patterns,
+        check_patterns,
     ),
 )
 
@@ -160,6 +185,16 @@ class Config:
     executor: str = "local-parallel"
     on_error: str = "fail"
     frozen: bool = False
+    kernel_start: str = "auto"
+    preload: tuple[str, ...] | None = None
+    """None for those that most of the stale notebooks import."""
+    resources: tuple[tuple[str, int], ...] = ()
+    """(name, capacity) pairs."""
+    retries: int = 0
+    notebook_timeout: float | None = None
+    """Seconds; None for no limit."""
+    memory_limit: int | None = None
+    """Bytes; None for no limit."""
     rerun: tuple[str, ...] = ()
 
     @property

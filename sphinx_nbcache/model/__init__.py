@@ -3,7 +3,7 @@
 from sphinx_nbcache.model.digest import digest_bytes, digest_json, to_canonical_json
 from sphinx_nbcache.model.entry import ENTRY_FORMAT, Artifact, Entry
 from sphinx_nbcache.model.inputs import Input, Inputs
-from sphinx_nbcache.model.job import Job, Mode, Run, Settings
+from sphinx_nbcache.model.job import Demands, Job, Mode, Run, Settings
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.notebook import DEFAULT_KERNEL, CodeCell, Notebook
 from sphinx_nbcache.model.outcome import (
@@ -25,6 +25,7 @@ __all__ = [
     "CellRun",
     "CellStatus",
     "CodeCell",
+    "Demands",
     "Entry",
     "Failure",
     "Input",

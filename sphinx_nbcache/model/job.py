@@ -41,6 +41,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What a notebook asks of the schedule and of its kernel: its metadata ``nbcache``."""
+
+    is_fresh: bool = False
+    """Its kernel is started from nothing, never forked."""
+    is_exclusive: bool = False
+    """It runs while nothing else does."""
+    resources: tuple[str, ...] = ()
+    """Names it shares with no more notebooks than their capacity allows."""
+    timeout_s: float | None = None
+    """Longest time for all its cells together; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One notebook to run, and how."""
 
@@ -51,7 +65,9 @@ class Job:
     working_directory: Path | None
     """None for a temporary folder of its own."""
     timeout_s: float | None
+    """Longest time for one cell; None for no limit."""
     allow_errors: bool
+    demands: Demands = Demands()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,132 @@
+"""What a right value of an option is: one function for each kind, from value to final type.
+
+Each raises ValueError or TypeError for a wrong value; the message is made from the option.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
+_NAME = re.compile(r"[^\s,=]+")
+
+
+def check_path(value: Any) -> Path | None:
+    """Return a folder; None for the default place."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str | Path):
+        return Path(value)
+    raise ValueError
+
+
+def check_jobs(value: Any) -> int | None:
+    """Return a number of kernels; None for as many as there are usable cores."""
+    if value in (None, "auto"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    jobs = int(value)
+    if jobs < 1:
+        raise ValueError
+    return jobs
+
+
+def check_choice(*choices: str) -> Callable[[Any], str]:
+    """Return a check that takes one of some words."""
+
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError
+        return str(value)
+
+    return check
+
+
+def check_flag(value: Any) -> bool:
+    """Return a flag from a bool, or from a word as environment variables have it."""
+    flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    flags[""] = False
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in flags:
+        return flags[value.lower()]
+    raise ValueError
+
+
+def check_patterns(value: Any) -> tuple[str, ...]:
+    """Return the texts of a list, or of a text with commas."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError
+    return tuple(item.strip() for item in value if item.strip())
+
+
+def check_count(value: Any) -> int:
+    """Return a whole number from 0; a text of digits is one."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    count = int(value)
+    if count < 0:
+        raise ValueError
+    return count
+
+
+def check_seconds(value: Any) -> float | None:
+    """Return a time above 0; None for no limit."""
+    if value in (None, ""):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError
+    seconds = float(value)
+    if not 0 < seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def check_size(value: Any) -> int | None:
+    """Return a number of bytes, given as such or as a text like ``2 GB`` or ``512 MiB``.
+
+    None for no limit. ``kB``, ``MB``... count in thousands, ``KiB``, ``MiB``... in 1024s.
+    """
+    if value in (None, ""):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    found = _SIZE.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError
+    scale = 1024 if found["binary"] else 1000
+    size = int(float(found["number"]) * scale ** " KMGT".index(found["unit"].upper() or " "))
+    if size < 1:
+        raise ValueError
+    return size
+
+
+def check_modules(value: Any) -> tuple[str, ...] | None:
+    """Return names of modules; None for ``auto``."""
+    if value in (None, "auto"):
+        return None
+    names = check_patterns(value)
+    if not all(part.isidentifier() for name in names for part in name.split(".")):
+        raise ValueError
+    return names
+
+
+def check_capacities(value: Any) -> tuple[tuple[str, int], ...]:
+    """Return (name, capacity) pairs from a dict, or from a text like ``gpu=1,licence=2``."""
+    if isinstance(value, str):
+        pairs = (item.partition("=") for item in value.split(",") if item.strip())
+        value = {name.strip(): number for name, _, number in pairs}
+    if not isinstance(value, Mapping):
+        value = dict(value)
+    found = {name: check_count(number) for name, number in value.items()}
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in found):
+        raise ValueError
+    if 0 in found.values():
+        raise ValueError
+    return tuple(found.items())
