@@ -1,12 +1,11 @@
-"""Watch a process and all its descendants while they run.
+"""Watch all descendants of a process while they run.
 
-A thread looks at the known processes every 50 ms, which keeps the last seen CPU time
-of each, also of one that lost its parent. The dear parts are done less often, as they
-would slow down most those tools that run the most processes: searching for new
-processes reads the whole process table, and PSS costs the kernel a walk over the pages
-of a process (some 3 ms for 100 MiB). PSS is asked when RSS, which is cheap, sets a new
-record, and now and then besides; never when RSS leaves no room for a new peak, as PSS
-is not more than RSS. So the watching takes about a twentieth of one core, of every tool.
+A thread looks every 50 ms, which keeps the last seen CPU time of each, also of one that
+lost its parent. Searching for new processes reads the whole process table, and PSS costs
+the kernel a walk over the pages of a process (some 3 ms for 100 MiB): that would slow
+down most those tools that run the most processes. So PSS is asked only when RSS, which
+is cheap and never less, leaves room for a new peak, and only so often that it takes at
+most ``PSS_SHARE`` of one core, of every tool.
 """
 
 from __future__ import annotations
@@ -21,22 +20,23 @@ from typing import Self
 import psutil
 
 INTERVAL_S = 0.05
-LOOKS_PER_SEARCH = 4
-LOOKS_PER_PSS = 16
-# RSS creeps while modules are imported; a record by less than this is not asked about.
-RECORD = 1.02
+LOOKS_PER_SEARCH = 2
+PSS_SHARE = 0.04
 GRACE_S = 3.0
 
 
 class TreeWatch:
-    """A context that watches a tree of processes, and at its end ends what is left of it."""
+    """A context that watches the descendants of a process, and at its end ends what is left.
+
+    The process itself is not counted and not ended.
+    """
 
     def __init__(self, root_pid: int) -> None:
         self._root = psutil.Process(root_pid)
-        self._alive: set[psutil.Process] = {self._root}
+        self._alive: set[psutil.Process] = set()
         self._cpu_s: dict[psutil.Process, float] = {}
         self._peak_bytes = 0
-        self._rss_record_bytes = 0
+        self._next_pss_s = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="tree-watch", daemon=True)
 
@@ -53,7 +53,7 @@ class TreeWatch:
     ) -> None:
         """Stop looking, and end the processes that are left."""
         self.stop()
-        _end(self._leftovers())
+        self.end_leftovers()
 
     @property
     def polled_cpu_s(self) -> float:
@@ -70,16 +70,18 @@ class TreeWatch:
         self._over.set()
         self._thread.join()
 
-    def leftover_cpu_s(self) -> float:
-        """Return the CPU time of those processes that are still there now."""
-        return sum(_cpu_s(process) for process in self._leftovers())
+    def end_leftovers(self) -> None:
+        """End those processes that are still there now."""
+        self._alive = self._members()
+        self._look_at_cpu()
+        _end({process for process in self._alive if _runs(process)})
 
     def _watch(self) -> None:
         for look in itertools.count():
             if look % LOOKS_PER_SEARCH == 0:
                 self._alive = self._members()
             self._look_at_cpu()
-            self._look_at_memory(pss_is_due=look % LOOKS_PER_PSS == 0)
+            self._look_at_memory()
             if self._over.wait(INTERVAL_S):
                 return
 
@@ -88,25 +90,24 @@ class TreeWatch:
             # A process that has ended says 0: keep what was seen before.
             self._cpu_s[process] = max(_cpu_s(process), self._cpu_s.get(process, 0.0))
 
-    def _look_at_memory(self, *, pss_is_due: bool) -> None:
-        rss_bytes = sum(_rss_bytes(process) for process in self._alive)
-        is_record = rss_bytes > RECORD * self._rss_record_bytes
-        if is_record:
-            self._rss_record_bytes = rss_bytes
-        if (is_record or pss_is_due) and rss_bytes > self._peak_bytes:
+    def _look_at_memory(self) -> None:
+        began_s = time.perf_counter()
+        if began_s < self._next_pss_s:
+            return
+        if sum(_rss_bytes(process) for process in self._alive) > self._peak_bytes:
             pss_bytes = sum(_pss_bytes(process) for process in self._alive)
             self._peak_bytes = max(self._peak_bytes, pss_bytes)
+            now_s = time.perf_counter()
+            self._next_pss_s = now_s + (now_s - began_s) / PSS_SHARE
 
     def _members(self) -> set[psutil.Process]:
-        members = _with_descendants(self._root)
-        # Those that were there before and are no descendants any more: most have ended,
-        # some have only lost their parent.
+        members = _descendants(self._root)
+        # Those that were there before and are no descendants any more: most have ended;
+        # where nobody adopts orphans, some have only lost their parent.
         for process in self._alive - members:
-            members |= _with_descendants(process)
+            if process.is_running():
+                members |= {process, *_descendants(process)}
         return members
-
-    def _leftovers(self) -> set[psutil.Process]:
-        return {process for process in self._members() if process.is_running()}
 
 
 @functools.cache
@@ -116,9 +117,9 @@ def memory_measure() -> str:
     return next(name for name in ("pss", "uss", "rss") if name in fields)
 
 
-def _with_descendants(process: psutil.Process) -> set[psutil.Process]:
+def _descendants(process: psutil.Process) -> set[psutil.Process]:
     try:
-        return {process, *process.children(recursive=True)} if process.is_running() else set()
+        return set(process.children(recursive=True))
     except psutil.Error:
         return set()
 

@@ -1,172 +1,114 @@
-"""From samples to a table for people and a JSON file for everything else."""
+"""From events to a text with tables for people and a JSON file for everything else."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
+from benchmarks.breakdown import break_down
+from benchmarks.floor import usable_cores
 from benchmarks.prerequisites import installed_version
-from benchmarks.samples import Crash, Sample, Usage
-from benchmarks.tools import BASELINE
-
-PACKAGES = ("sphinx", "myst-nb", "jupyter-cache", "sphinx-nbcache", "ipykernel", "nbclient")
-HEADER = (
-    *("kind", "scenario", "tool", "rounds"),
-    *("wall s", "x stock", "CPU s", "x stock", "peak MiB", "x stock"),
-    "crashes",
+from benchmarks.samples import Crash, Event, Floor, Sample, Site
+from benchmarks.summary import Summary, summarise
+from benchmarks.tables import (
+    breakdown_table,
+    floor_table,
+    scaling_table,
+    site_table,
+    target_table,
 )
-TEXT_COLUMNS = 3
-UNKNOWN = "-"
+from benchmarks.targets import judge
+
+PACKAGES = (
+    *("sphinx", "myst-nb", "jupyter-cache", "sphinx-nbcache", "ipykernel", "nbclient"),
+    *("numpy", "pandas", "matplotlib"),
+)
+FORMATS = {"mixed": "half MyST Markdown, half .ipynb", "ipynb": "all .ipynb"}
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The median of some numbers, the least and the greatest of them."""
-
-    median: float
-    low: float
-    high: float
-
-    def text(self, digits: int) -> str:
-        """Return it as ``median (low-high)``."""
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; spreads are None when every attempt crashed.
-
-    ``ratios`` are the medians of wall, CPU and peak divided by those of stock.
-    """
-
-    kind: str
-    scenario: str
-    tool: str
-    rounds: int
-    crashes: int
-    wall_s: Spread | None
-    cpu_s: Spread | None
-    peak_mib: Spread | None
-    ratios: tuple[float, float, float] | None
+def describe(events: Sequence[Event], kernels: int | None, memory: str) -> str:
+    """Return all tables of a run as Markdown."""
+    summary = summarise(events, kernels)
+    sections = [circumstances(kernels, memory)]
+    verdicts = judge(summary)
+    if verdicts:
+        sections += ["## Targets", target_table(verdicts)]
+    sections += _site_sections(summary)
+    breakdowns = break_down(events)
+    if breakdowns:
+        sections += ["## Seconds of a notebook, mean / greatest", breakdown_table(breakdowns)]
+    sections += _scaling_sections(summary)
+    return "\n\n".join(sections) + "\n"
 
 
-def summarise(events: Sequence[Sample | Crash]) -> tuple[Row, ...]:
-    """Return one row for each kind, scenario and tool, in the order of first appearance."""
-    keys = dict.fromkeys((event.kind, event.scenario, event.tool) for event in events)
-    return tuple(_row(events, *key) for key in keys)
-
-
-def table(rows: Iterable[Row]) -> str:
-    """Return the rows as an aligned table of plain text."""
-    lines = [HEADER, *(_cells(row) for row in rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join(_aligned(line, widths) for line in lines)
-
-
-def circumstances(notebooks: int, memory: str) -> str:
-    """Return one line that tells what the figures of a table were measured with."""
+def circumstances(kernels: int | None, memory: str) -> str:
+    """Return one line that tells what the figures of a run were measured with."""
     host = _host()
     packages = ", ".join(
         f"{name} {version}" for name in PACKAGES if (version := installed_version(name))
     )
+    at_a_time = "as many kernels as cores" if kernels is None else f"{kernels} kernels"
     return (
-        f"{notebooks} notebooks per tree, {host['cores_usable']} cores, {host['system']}, "
+        f"{host['cores_usable']} cores, {host['system']}, {at_a_time} of ours at a time, "
         f"memory as {memory.upper()}; Python {host['python']}, {packages}"
     )
 
 
 def write_json(
-    path: Path, events: Sequence[Sample | Crash], options: dict[str, object], memory: str
+    path: Path, events: Sequence[Event], options: dict[str, object], memory: str
 ) -> None:
     """Write all raw samples, the options and what they were measured with to a file."""
     content = {
         "options": options,
         "host": {**_host(), "memory_measure": memory},
         "versions": {name: installed_version(name) for name in PACKAGES},
+        "floors": [asdict(event) for event in events if isinstance(event, Floor)],
         "samples": [asdict(event) for event in events if isinstance(event, Sample)],
         "crashes": [asdict(event) for event in events if isinstance(event, Crash)],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _site_sections(summary: Summary) -> Iterator[str]:
+    for site in summary.sites:
+        yield f"## {_title(site)}"
+        yield site_table(summary, site)
+        for floor in summary.floors:
+            if floor.site == site:
+                yield _floor_line(floor)
+                yield floor_table(summary, floor)
+
+
+def _title(site: Site) -> str:
+    return f"{site.notebooks} {site.kind} notebooks, {FORMATS[site.formats]}"
+
+
+def _floor_line(floor: Floor) -> str:
+    return (
+        f"Floor: {floor.seconds:.3f} s = {floor.cpu_s:.3f} CPU seconds of the cells alone "
+        f"({floor.images} images) on {floor.cores} cores."
+    )
+
+
+def _scaling_sections(summary: Summary) -> Iterator[str]:
+    sizes = Counter(site.kind for site in summary.sites)
+    for kind, count in sizes.items():
+        if count > 1:
+            yield f"## Cost per notebook, {kind}"
+            yield scaling_table(summary, kind)
 
 
 def _host() -> dict[str, object]:
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = os.cpu_count()
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": cores,
-        "cores_usable": len(affinity(0)) if affinity else cores,
+        "cores": os.cpu_count(),
+        "cores_usable": usable_cores(),
     }
-
-
-def _row(events: Sequence[Sample | Crash], kind: str, scenario: str, tool: str) -> Row:
-    usages = _usages(events, kind, scenario, tool)
-    crashes = sum(
-        isinstance(event, Crash)
-        and (event.kind, event.scenario, event.tool) == (kind, scenario, tool)
-        for event in events
-    )
-    if not usages:
-        return Row(kind, scenario, tool, 0, crashes, None, None, None, None)
-    spreads = _spreads(usages)
-    baseline = _usages(events, kind, scenario, BASELINE)
-    ratios = _ratios(spreads, _spreads(baseline)) if baseline else None
-    return Row(kind, scenario, tool, len(usages), crashes, *spreads, ratios)
-
-
-def _usages(events: Sequence[Sample | Crash], kind: str, scenario: str, tool: str) -> list[Usage]:
-    return [
-        event.usage
-        for event in events
-        if isinstance(event, Sample)
-        and (event.kind, event.scenario, event.tool) == (kind, scenario, tool)
-    ]
-
-
-def _spreads(usages: Sequence[Usage]) -> tuple[Spread, Spread, Spread]:
-    return (
-        _spread([usage.wall_s for usage in usages]),
-        _spread([usage.cpu_s for usage in usages]),
-        _spread([usage.peak_mib for usage in usages]),
-    )
-
-
-def _spread(numbers: Sequence[float]) -> Spread:
-    return Spread(median(numbers), min(numbers), max(numbers))
-
-
-def _ratios(
-    ours: tuple[Spread, Spread, Spread], theirs: tuple[Spread, Spread, Spread]
-) -> tuple[float, float, float]:
-    wall, cpu, peak = (our.median / their.median for our, their in zip(ours, theirs, strict=True))
-    return wall, cpu, peak
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    wall_ratio, cpu_ratio, peak_ratio = (
-        (f"{ratio:.2f}" for ratio in row.ratios) if row.ratios else (UNKNOWN,) * 3
-    )
-    return (
-        *(row.kind, row.scenario, row.tool, str(row.rounds)),
-        *(row.wall_s.text(2) if row.wall_s else UNKNOWN, wall_ratio),
-        *(row.cpu_s.text(2) if row.cpu_s else UNKNOWN, cpu_ratio),
-        *(row.peak_mib.text(0) if row.peak_mib else UNKNOWN, peak_ratio),
-        str(row.crashes),
-    )
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()

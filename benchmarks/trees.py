@@ -2,17 +2,23 @@
 
 Every notebook has its number in its code, so that no two share a cache entry, and
 prints a checksum which its code does not spell: a page that shows the checksum was
-made from an execution.
+made from an execution. A tree of executed copies holds the same notebooks with outputs.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from benchmarks.samples import Site
 
 KINDS = ("tiny", "scientific")
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+_KERNEL_METADATA = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
+_NO_OUTPUTS: Mapping[str, Any] = {"execution_count": None, "outputs": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class Notebook:
     kind: str
     number: int
     edition: int = 0
+    suffix: str = ".ipynb"
 
     @property
     def name(self) -> str:
@@ -30,8 +37,8 @@ class Notebook:
 
     @property
     def file_name(self) -> str:
-        """The name of its file: odd numbers are MyST Markdown, even ones .ipynb."""
-        return self.name + (".md" if self.number % 2 else ".ipynb")
+        """The name of its file."""
+        return self.name + self.suffix
 
     @property
     def checksum(self) -> str:
@@ -44,7 +51,9 @@ class Notebook:
 
     def text(self) -> str:
         """Return the text of its file."""
-        return _markdown(self) if self.file_name.endswith(".md") else _ipynb(self)
+        if self.suffix == ".md":
+            return _markdown(self)
+        return _ipynb(self, _KERNEL_METADATA, [_NO_OUTPUTS] * len(self.cells()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +64,36 @@ class Tree:
     notebooks: tuple[Notebook, ...]
 
 
-def write_tree(source: Path, kind: str, count: int, conf_py: str) -> Tree:
-    """Write a tree of count notebooks into the new folder source."""
-    notebooks = tuple(Notebook(kind, number) for number in range(1, count + 1))
-    source.mkdir(parents=True)
-    _write(source / "conf.py", conf_py)
-    _write(source / "index.md", _index(notebooks))
-    for notebook in notebooks:
-        _write(source / notebook.file_name, notebook.text())
-    return Tree(source, notebooks)
+def site_notebooks(site: Site) -> tuple[Notebook, ...]:
+    """Return the notebooks of a site as they are first written."""
+    return tuple(
+        Notebook(site.kind, number, suffix=_suffix(site, number))
+        for number in range(1, site.notebooks + 1)
+    )
+
+
+def write_tree(source: Path, site: Site, conf_py: str) -> Tree:
+    """Write the tree of a site into the new folder source."""
+    texts = {notebook: notebook.text() for notebook in site_notebooks(site)}
+    return _write_files(source, conf_py, texts)
+
+
+def write_executed_tree(source: Path, executed: Mapping[Notebook, Path], conf_py: str) -> Tree:
+    """Write a tree of .ipynb files that hold the outputs of executed notebooks.
+
+    :param executed: each notebook and the .ipynb file of it that a build has executed.
+    """
+    texts = {
+        replace(notebook, suffix=".ipynb"): _with_outputs(notebook, path)
+        for notebook, path in executed.items()
+    }
+    return _write_files(source, conf_py, texts)
+
+
+def code_cells(path: Path) -> list[dict[str, Any]]:
+    """Return the code cells of an .ipynb file."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in content["cells"] if cell["cell_type"] == "code"]
 
 
 def edit_one(tree: Tree) -> Tree:
@@ -114,7 +144,9 @@ def _markdown(notebook: Notebook) -> str:
     return f"{header}{_title(notebook)}\n\n{cells}"
 
 
-def _ipynb(notebook: Notebook) -> str:
+def _ipynb(
+    notebook: Notebook, metadata: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+) -> str:
     title: dict[str, object] = {
         "id": "title",
         "cell_type": "markdown",
@@ -127,14 +159,24 @@ def _ipynb(notebook: Notebook) -> str:
             "cell_type": "code",
             "metadata": {},
             "source": code,
-            "execution_count": None,
-            "outputs": [],
+            "execution_count": result["execution_count"],
+            "outputs": result["outputs"],
         }
-        for index, code in enumerate(notebook.cells())
+        for index, (code, result) in enumerate(zip(notebook.cells(), results, strict=True))
     ]
-    metadata = {"kernelspec": _KERNEL, "language_info": {"name": "python"}}
     content = {"cells": [title, *codes], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(content, indent=1) + "\n"
+
+
+def _with_outputs(notebook: Notebook, executed: Path) -> str:
+    metadata = json.loads(executed.read_text(encoding="utf-8"))["metadata"]
+    # What the kernel said of its language decides how the page colours the code.
+    language = {"language_info": metadata["language_info"]}
+    return _ipynb(notebook, {**_KERNEL_METADATA, **language}, code_cells(executed))
+
+
+def _suffix(site: Site, number: int) -> str:
+    return ".md" if site.formats == "mixed" and number % 2 else ".ipynb"
 
 
 def _title(notebook: Notebook) -> str:
@@ -144,6 +186,15 @@ def _title(notebook: Notebook) -> str:
 def _index(notebooks: tuple[Notebook, ...]) -> str:
     names = "\n".join(notebook.name for notebook in notebooks)
     return f"# Benchmark\n\n```{{toctree}}\n{names}\n```\n"
+
+
+def _write_files(source: Path, conf_py: str, texts: Mapping[Notebook, str]) -> Tree:
+    source.mkdir(parents=True)
+    _write(source / "conf.py", conf_py)
+    _write(source / "index.md", _index(tuple(texts)))
+    for notebook, text in texts.items():
+        _write(source / notebook.file_name, text)
+    return Tree(source, tuple(texts))
 
 
 def _write(path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from sphinx_nbcache.model import (
     Outputs,
     Run,
     Status,
+    Topic,
 )
 
 Cell = str | Mapping[str, Any]
@@ -114,6 +115,8 @@ class RecordingProgress:
         self.finished: list[Outcome] = []
         self.waits: list[list[str]] = []
         self.warnings: list[str] = []
+        self.topics: list[tuple[Topic, str]] = []
+        """What each warning was about: its topic, and the notebook if it was one."""
         self.ticks = 0
 
     def begin(self, stale: int) -> None:
@@ -144,10 +147,11 @@ class RecordingProgress:
         """Remember the end."""
         self.calls.append("end")
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
         """Remember the warning."""
         self.calls.append("warn")
         self.warnings.append(message)
+        self.topics.append((topic, name))
 
 
 def make_run(job: Job, *, failure: Failure | None = None, seconds: float = 1.0) -> Run:
@@ -185,6 +189,8 @@ class FakeExecutor:
         self.capacity = capacity
         self.jobs: list[Job] = []
         """What was submitted, in order."""
+        self.notices: list[str] = []
+        """What the listener is to be warned of."""
         self.is_open = False
         self._answer = answer
 

@@ -17,6 +17,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from sphinx_nbcache.config import OPTIONS
+
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 StartPython = Callable[..., "subprocess.Popen[str]"]
 ListProcesses = Callable[[], list[psutil.Process]]
@@ -26,7 +28,7 @@ settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile("quick")
 
-_VARIABLES = ("NBCACHE_PATH", "NBCACHE_JOBS", "NBCACHE_EXECUTOR", "NBCACHE_FROZEN")
+_VARIABLES = tuple(option.variable for option in OPTIONS if option.variable)
 _MARK = "NBCACHE_TEST_MARK"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.keys import compute_key
-from sphinx_nbcache.model import Failure, Job, Key, Notebook, Settings, Status
+from sphinx_nbcache.model import Failure, Job, Key, Notebook, Settings, Status, Topic
 from sphinx_nbcache.pipeline import Project, make_plan, merge_outputs
 from sphinx_nbcache.reading import FileReader, read_text
 from sphinx_nbcache.testing import (
@@ -100,3 +100,4 @@ def test_progress_is_remembered() -> None:
     assert progress.calls == ["begin", "start", "wait", "warn", "end"]
     assert (progress.stale, progress.started, progress.waits) == ([2], ["a"], [["b"]])
     assert (progress.warnings, progress.ticks) == (["careful"], 1)
+    assert progress.topics == [(Topic.STORE, "")]

@@ -11,8 +11,8 @@ import click
 
 from sphinx_nbcache.config import EXECUTORS
 from sphinx_nbcache.errors import NbCacheError
-from sphinx_nbcache.model import Outcome, Report
-from sphinx_nbcache.pipeline import NotebookCache
+from sphinx_nbcache.model import Outcome, Report, Topic
+from sphinx_nbcache.pipeline import NotebookCache, Silence
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -71,7 +71,7 @@ def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
         executor=executor,
         force=force,
         frozen=frozen,
-        on_finished=_show_outcome,
+        progress=_Lines(),
     )
     for outcome in report.failures:
         click.echo(f"{outcome.name}: {outcome.failure and outcome.failure.describe()}", err=True)
@@ -80,8 +80,17 @@ def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
         raise SystemExit(1)
 
 
-def _show_outcome(outcome: Outcome) -> None:
-    click.echo(f"{outcome.status}  {outcome.name}  {outcome.seconds:.1f} s")
+class _Lines(Silence):
+    """A listener that writes one line for each notebook and each warning."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write how a notebook ended."""
+        note = f"  ({outcome.retry_note})" if outcome.retry_note else ""
+        click.echo(f"{outcome.status}  {outcome.name}  {outcome.seconds:.1f} s{note}")
+
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
+        """Write a warning."""
+        click.echo(f"warning: {name + ': ' if name else ''}{message}", err=True)
 
 
 def _show_totals(report: Report) -> None:

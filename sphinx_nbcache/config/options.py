@@ -73,7 +73,8 @@ OPTIONS = (
         "auto",
         'a whole number from 1, or "auto"',
         "How many kernels may run at the same time. `auto` is the number of cores this process "
-        "may use: CPU affinity and the quota of its container are respected.",
+        "may use, CPU affinity and the quota of its container respected; one more where kernels "
+        "are forked.",
         check_jobs,
         "NBCACHE_JOBS",
     ),

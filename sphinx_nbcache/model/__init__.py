@@ -16,6 +16,7 @@ from sphinx_nbcache.model.outcome import (
     Totals,
 )
 from sphinx_nbcache.model.outputs import CellOutputs, Outputs
+from sphinx_nbcache.model.topic import Topic
 
 __all__ = [
     "DEFAULT_KERNEL",
@@ -40,6 +41,7 @@ __all__ = [
     "Run",
     "Settings",
     "Status",
+    "Topic",
     "Totals",
     "digest_bytes",
     "digest_json",

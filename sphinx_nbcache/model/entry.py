@@ -1,6 +1,6 @@
 """An entry: the immutable record of one successful run.
 
-Owns the stored form (format 1) and its seal; where entries lie is the store's.
+Owns the stored form (format 2) and its seal; where entries lie is the store's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sphinx_nbcache.model.inputs import Inputs
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.outcome import CellRun
 
-ENTRY_FORMAT = 1
+ENTRY_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

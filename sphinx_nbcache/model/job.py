@@ -6,7 +6,8 @@ known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -68,6 +69,10 @@ class Job:
     """Longest time for one cell; None for no limit."""
     allow_errors: bool
     demands: Demands = Demands()
+    retries: int = 0
+    """How often it is run again when a cell of it failed."""
+    memory_limit_bytes: int | None = None
+    """What its kernel's process may use for data; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +87,11 @@ class Run:
     """POSIX timestamp."""
     seconds: float
     failure: Failure | None = None
+    attempts: int = 1
+    """How often it was run; all else here is of the last time."""
+    first_failure: Failure | None = None
+    """Why the first attempt failed, where there was another."""
+    modules: frozenset[str] | None = None
+    """Libraries that it was seen to import, of those that kernels may share; None if unknown."""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of the last attempt: ``start``, ``ready``, ``cells``, ``shutdown``."""

@@ -5,7 +5,8 @@ Owns these values and their sums; how they are shown is not known here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,15 @@ class Failure:
             return ""
         return f"cell {self.cell}" + (f", line {self.line}" if self.line else "")
 
+    @property
+    def headline(self) -> str:
+        """Return exception, place and message."""
+        where = f" in {self.place}" if self.place else ""
+        return f"{self.name}{where}: {self.message}" if self.message else f"{self.name}{where}"
+
     def describe(self) -> str:
         """Return what people read: exception, place, message and the line of code."""
-        where = f" in {self.place}" if self.place else ""
-        text = f"{self.name}{where}: {self.message}" if self.message else f"{self.name}{where}"
-        return f"{text}\n    {self.code}" if self.code else text
+        return f"{self.headline}\n    {self.code}" if self.code else self.headline
 
     def is_same_as(self, other: Failure | None) -> bool:
         """Return whether two failures tell the reader the same."""
@@ -114,13 +119,27 @@ class Outcome:
     """POSIX timestamp of that run's start."""
     cells: tuple[CellRun, ...] = ()
     failure: Failure | None = None
+    attempts: int = 1
+    """How often it was run in this build; all else here is of the last time."""
+    first_failure: Failure | None = None
+    """Why the first attempt failed, where there was another."""
     outputs: str | None = None
     """Digest of the outputs object."""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that its run in this build took to ``start`` the kernel, until that was
+    ``ready``, for its ``cells``, to ``shutdown`` and to ``save``; empty if it did not run."""
 
     @property
     def slowest_cell(self) -> CellRun | None:
         """Return the cell that took longest, if any ran."""
         return max(self.cells, key=lambda cell: cell.seconds, default=None)
+
+    @property
+    def retry_note(self) -> str:
+        """Return what people read of a notebook that was run again; empty for others."""
+        if self.first_failure is None:
+            return ""
+        return f"attempt {self.attempts}; the first failed: {self.first_failure.headline}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,8 @@ class Totals:
     notebooks: int
     hits: int
     ran: int
+    retried: int
+    """How many of those that ran had failed before in this build."""
     failed: int
     skipped: int
     seconds: float
@@ -154,6 +175,7 @@ class Report:
             notebooks=len(statuses),
             hits=statuses.count(Status.HIT),
             ran=statuses.count(Status.RAN),
+            retried=sum(o.status is Status.RAN and o.attempts > 1 for o in self.outcomes),
             failed=sum(status.is_failure for status in statuses),
             skipped=statuses.count(Status.SKIPPED),
             seconds=self.seconds,

@@ -7,23 +7,29 @@ looked up once more under the claim: another build may have finished it meanwhil
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 
 from sphinx_nbcache.errors import NotebookReadError
-from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Key, Outcome, Run, Status
+from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Key, Outcome, Run, Status, Topic
+from sphinx_nbcache.pipeline.demands import unite_demands
 from sphinx_nbcache.pipeline.lookup import look_up, make_hit
 from sphinx_nbcache.pipeline.plan import Plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.schedule import Schedule
+from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.reading import find_file_line, read_text
-from sphinx_nbcache.running import Executor, hold_interruptions
+from sphinx_nbcache.running import Executor, can_limit_memory, hold_interruptions
 from sphinx_nbcache.store import Claim
 
 _TICK_S = 0.5
 _POLL_S = 0.1
+_ELSEWHERE = "run by another build"
+_NO_MEMORY_LIMIT = (
+    "nbcache_memory_limit is not enforced: only Linux lets the memory of a kernel be limited"
+)
 
 
 _Landed = Callable[[Outcome], None]
@@ -47,50 +53,63 @@ class Flight:
         self._progress = progress
         self._landed = landed
         self._flying: dict[Future[Run], tuple[_Group, Claim]] = {}
+        self._ended: list[tuple[Future[Run], _Group, Claim]] = []
 
     def run(self, plans: Iterable[Plan], executor: Executor) -> None:
         """Run all plans that have a job.
 
         Interrupted, it stops every kernel, saves what is finished and raises on.
         """
-        waiting = deque(self._order(_group(plans)))
+        if self._project.config.memory_limit is not None and not can_limit_memory():
+            self._progress.warn(_NO_MEMORY_LIMIT, Topic.KERNEL)
+        schedule = Schedule(executor.capacity, self._project.config.resources)
+        waiting = self._order(_group(plans), schedule)
         try:
             with hold_interruptions() as check, executor:
-                self._fly(waiting, executor, check)
+                self._fly(waiting, schedule, executor, check)
         finally:
             for _, claim in self._flying.values():
                 claim.release()
 
-    def _fly(self, waiting: deque[_Group], executor: Executor, check: Callable[[], None]) -> None:
+    def _fly(
+        self,
+        waiting: list[_Group],
+        schedule: Schedule,
+        executor: Executor,
+        check: Callable[[], None],
+    ) -> None:
         try:
-            while waiting or self._flying:
-                self._take_off(waiting, executor)
+            while waiting or self._flying or self._ended:
+                self._take_off(waiting, schedule, executor)
+                self._land()  # only now: the next ones run while these are saved
                 self._wait()
+                self._tell(executor)
                 check()
         finally:
+            self._note_ended()
             self._land()  # interrupted: what ended before, not what is stopped next
 
-    def _order(self, groups: list[_Group]) -> list[_Group]:
-        """Put what takes long first, and what is not known before that."""
+    def _order(self, groups: list[_Group], schedule: Schedule) -> list[_Group]:
+        """Put the groups in the order in which they start, as far as nothing holds them up."""
         known = self._store.index.find_seconds()
 
-        def rank(group: _Group) -> float:
-            path = group.job.notebook.path
-            return -known.get(self._project.relate(path), float("inf"))
+        def rank(group: _Group) -> tuple[bool, float]:
+            path = self._project.relate(group.job.notebook.path)
+            return schedule.rank(group.job.demands, known.get(path))
 
         return sorted(groups, key=rank)
 
-    def _take_off(self, waiting: deque[_Group], executor: Executor) -> None:
-        """Start as many as there is room for, passing over what other processes run."""
+    def _take_off(self, waiting: list[_Group], schedule: Schedule, executor: Executor) -> None:
+        """Start as many as may start now, passing over what other processes run."""
         elsewhere = []
-        while waiting and len(self._flying) < executor.capacity:
-            group = waiting.popleft()
+        while (position := self._choose(waiting, schedule)) is not None:
+            group = waiting.pop(position)
             claim = self._store.try_claim(group.job.key)
             if claim is None:
                 elsewhere.append(group)
             elif entry := self._look_again(group):
                 claim.release()
-                self._report_group(group, make_hit(group.job, entry, "run by another build"))
+                self._report_group(group, make_hit(Source.from_job(group.job), entry, _ELSEWHERE))
             else:
                 self._progress.start(group.job.name)
                 self._flying[executor.submit(group.job)] = group, claim
@@ -98,11 +117,15 @@ class Flight:
         if elsewhere and not self._flying:
             self._progress.wait([group.job.name for group in elsewhere])
 
+    def _choose(self, waiting: list[_Group], schedule: Schedule) -> int | None:
+        flying = [group.job.demands for group, _ in self._flying.values()]
+        return schedule.choose((group.job.demands for group in waiting), flying)
+
     def _look_again(self, group: _Group) -> Entry | None:
         if group.run_reason:
             return None
         # What is damaged was told when it was looked up before.
-        return look_up(group.job, store=self._store, progress=Silence())
+        return look_up(group.job.key, group.job.name, store=self._store, progress=Silence())
 
     def _wait(self) -> None:
         """Wait for a run to end, never so long that Ctrl-C or a free key is missed."""
@@ -111,12 +134,22 @@ class Flight:
         else:
             time.sleep(_POLL_S)
         self._progress.tick()
-        self._land()
+        self._note_ended()
+
+    def _tell(self, executor: Executor) -> None:
+        """Give the warnings that the executor has to give."""
+        while executor.notices:
+            self._progress.warn(executor.notices.pop(0), Topic.KERNEL)
+
+    def _note_ended(self) -> None:
+        """Make room for others where a run has ended."""
+        done = [future for future in self._flying if future.done()]
+        self._ended += [(future, *self._flying.pop(future)) for future in done]
 
     def _land(self) -> None:
         """Save and report every run that has ended."""
-        for future in [future for future in self._flying if future.done()]:
-            group, claim = self._flying.pop(future)
+        while self._ended:
+            future, group, claim = self._ended.pop(0)
             try:
                 if not future.cancelled():
                     self._save(group, future.result())
@@ -124,6 +157,7 @@ class Flight:
                 claim.release()
 
     def _save(self, group: _Group, run: Run) -> None:
+        clock = time.perf_counter()
         outputs = self._store.save_outputs(run.outputs)
         if run.status is Status.RAN:
             self._save_entry(run, outputs)
@@ -140,7 +174,10 @@ class Flight:
                 executed_at=run.started_at,
                 cells=run.cells,
                 failure=run.failure and _locate(run.failure, group.job),
+                attempts=run.attempts,
+                first_failure=run.first_failure and _locate(run.first_failure, group.job),
                 outputs=outputs,
+                phases={**run.phases, "save": time.perf_counter() - clock},
             ),
         )
 
@@ -156,7 +193,7 @@ class Flight:
             source=self._project.relate(run.job.notebook.path),
         )
         self._store.save_entry(entry)
-        self._store.index.note_run(entry)
+        self._store.index.note_run(entry, run.modules)
 
     def _report_group(self, group: _Group, outcome: Outcome) -> None:
         self._landed(outcome)
@@ -173,13 +210,19 @@ def _group(plans: Iterable[Plan]) -> list[_Group]:
         groups[plan.job.key] = (
             _Group(plan.job, plan.run_reason)
             if known is None
-            else replace(
-                known,
-                run_reason=known.run_reason or plan.run_reason,
-                followers=(*known.followers, plan.job),
-            )
+            else _join(known, plan.job, plan.run_reason)
         )
     return list(groups.values())
+
+
+def _join(group: _Group, job: Job, run_reason: str) -> _Group:
+    """Return the group with one more member, whose demands its run has to meet, too."""
+    demands = unite_demands(group.job.demands, job.demands)
+    return _Group(
+        replace(group.job, demands=demands),
+        group.run_reason or run_reason,
+        (*group.followers, job),
+    )
 
 
 def _follow(job: Job, leader: Outcome) -> Outcome:
@@ -191,6 +234,8 @@ def _follow(job: Job, leader: Outcome) -> Outcome:
         status=leader.status if leader.status.is_failure else Status.HIT,
         reason=f"same code as {leader.name}",
         failure=leader.failure and _locate(leader.failure, job),
+        first_failure=leader.first_failure and _locate(leader.first_failure, job),
+        phases={},
     )
 
 

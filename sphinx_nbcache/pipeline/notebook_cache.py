@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -9,21 +11,32 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from sphinx_nbcache.errors import NotCachedError, NotebookNotFoundError, NotebookReadError
-from sphinx_nbcache.model import Entry, Notebook, Outcome, Report, Settings
-from sphinx_nbcache.pipeline.build import Source, build
+from sphinx_nbcache.model import (
+    Entry,
+    Notebook,
+    Outcome,
+    Report,
+    Settings,
+    Topic,
+    digest_json,
+)
+from sphinx_nbcache.pipeline.build import build
 from sphinx_nbcache.pipeline.lookup import look_up
 from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.plan import (
     Plan,
     apply_execution_metadata,
     apply_mystnb_metadata,
+    find_exclusion,
     make_plan,
 )
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project, read_config
-from sphinx_nbcache.reading import FileReader, read_text
+from sphinx_nbcache.pipeline.source import Source
+from sphinx_nbcache.reading import FileReader, describe_versions, read_text
 from sphinx_nbcache.store import Problem
 
+_LOGGER = logging.getLogger("sphinx_nbcache")
 _FOLDER_SUFFIXES = (".ipynb", ".md")
 NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
 
@@ -53,7 +66,6 @@ class NotebookCache:
         config = read_config(os.environ, {"path": path})
         self._project = Project.open(Path(project or Path.cwd()), config)
         self._settings = settings or Settings()
-        self._reader = FileReader()
 
     @property
     def path(self) -> Path:
@@ -91,15 +103,9 @@ class NotebookCache:
         found = dict(_expand(paths))
         sources = [Source(self._project.relate(path), path) for path in found]
 
-        def read(source: Source) -> tuple[Notebook, Settings] | None:
-            notebook = self._read_source(source)
-            if notebook is None and found[source.path]:
-                raise NotebookReadError(source.path, NOT_A_NOTEBOOK)
-            return notebook
-
         return build(
             sources,
-            read=read,
+            reading=_FileReading(self._settings, frozenset(p for p in found if found[p])),
             project=Project(self._project.root, self._project.store, config),
             rerun=dict.fromkeys((source.name for source in sources), "force") if force else {},
             progress=progress or _Callback(on_finished),
@@ -110,8 +116,7 @@ class NotebookCache:
 
         Raises NotebookNotFoundError, NotebookReadError.
         """
-        job = self._plan(Path(path).resolve()).job
-        return None if job is None else look_up(job, store=self._project.store, progress=Silence())
+        return self._find(self._plan(Path(path).resolve()))
 
     def merge(self, path: str | Path) -> NotebookNode:
         """Return a notebook with its stored outputs in it; the file stays as it is.
@@ -119,11 +124,12 @@ class NotebookCache:
         Raises NotCachedError when there are none, NotebookNotFoundError, NotebookReadError.
         """
         path = Path(path).resolve()
-        entry = self.find(path)
+        plan = self._plan(path)
+        entry = self._find(plan)
         outputs = None if entry is None else self._project.store.load_outputs(entry.outputs)
         if outputs is None:
             raise NotCachedError(path)
-        return merge_outputs(self._plan(path).notebook, outputs)
+        return merge_outputs(plan.notebook, outputs)
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Read everything in the cache and return what is damaged.
@@ -136,21 +142,53 @@ class NotebookCache:
         if not path.is_file():
             raise NotebookNotFoundError(path)
         name = self._project.relate(path)
-        found = self._read_source(Source(name, path))
-        if found is None:
-            raise NotebookReadError(path, NOT_A_NOTEBOOK)
+        reading = _FileReading(self._settings, frozenset([path]))
+        found = reading.read(Source(name, path), read_text(path))
+        assert found is not None, "what is named is a notebook, or an error"
         return make_plan(name, *found, project=self._project)
 
-    def _read_source(self, source: Source) -> tuple[Notebook, Settings] | None:
-        notebook = self._reader.read(source.path, read_text(source.path))
-        if notebook is None:
+    def _find(self, plan: Plan) -> Entry | None:
+        if plan.job is None:
             return None
-        settings = apply_mystnb_metadata(self._settings, notebook.metadata)
-        return notebook, apply_execution_metadata(settings, notebook.metadata)
+        key, store = plan.job.key, self._project.store
+        return look_up(key, plan.name, store=store, progress=Silence())
+
+
+class _FileReading:
+    """Reads files outside Sphinx.
+
+    :param settings: how notebooks are executed, before their own metadata.
+    :param named: files that the caller named; what is no notebook among them is an error.
+    """
+
+    def __init__(self, settings: Settings, named: frozenset[Path]) -> None:
+        self._settings = settings
+        self._named = named
+        self._reader = FileReader()
+        self._rules: str | None = None
+
+    def read(self, source: Source, text: str) -> tuple[Notebook, Settings] | None:
+        """Return a notebook with its settings; None for a text that is no notebook."""
+        notebook = self._reader.read(source.path, text)
+        if notebook is not None:
+            settings = apply_mystnb_metadata(self._settings, notebook.metadata)
+            return notebook, apply_execution_metadata(settings, notebook.metadata)
+        if source.path in self._named:
+            raise NotebookReadError(source.path, NOT_A_NOTEBOOK)
+        return None
+
+    def describe(self, source: Source) -> str:
+        """Return the settings that hold for a file, and who reads it."""
+        if self._rules is None:
+            aliases = self._settings.kernel_rgx_aliases
+            flags = [self._settings.mode, self._settings.allow_errors, self._settings.in_temp]
+            self._rules = digest_json(["file", describe_versions(), flags, aliases])
+        exclusion = find_exclusion(source.path, self._settings.excludepatterns)
+        return json.dumps([self._rules, exclusion, source.path in self._named])
 
 
 class _Callback(Silence):
-    """A listener that passes outcomes on."""
+    """A listener that passes outcomes on, and warnings to the program's log."""
 
     def __init__(self, on_finished: Callable[[Outcome], None] | None) -> None:
         self._on_finished = on_finished
@@ -159,6 +197,10 @@ class _Callback(Silence):
         """Pass the outcome on."""
         if self._on_finished is not None:
             self._on_finished(outcome)
+
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
+        """Log the warning; a program that sets up no log has it on its standard error."""
+        _LOGGER.warning("%s", f"{name}: {message}" if name else message)
 
 
 def _expand(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:

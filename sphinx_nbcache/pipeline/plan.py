@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sphinx_nbcache.keys import compute_key, resolve_kernel
 from sphinx_nbcache.model import Job, Mode, Notebook, Settings
+from sphinx_nbcache.pipeline.demands import read_demands
 from sphinx_nbcache.pipeline.project import Project
 
 _OVERRIDES = {
@@ -33,6 +34,8 @@ class Plan:
     skip_reason: str = ""
     run_reason: str = ""
     """Why it runs even when its outputs are in the store."""
+    problems: tuple[str, ...] = ()
+    """What in its own ``nbcache`` metadata is not understood, for people."""
 
 
 def make_plan(
@@ -61,6 +64,7 @@ def make_plan(
         working_directory=None if folder is None else project.relate(folder),
         allow_errors=settings.allow_errors,
     )
+    demands, problems = read_demands(notebook, timeout_s=project.config.notebook_timeout)
     job = Job(
         name=name,
         notebook=notebook,
@@ -69,9 +73,12 @@ def make_plan(
         working_directory=folder,
         timeout_s=settings.timeout_s,
         allow_errors=settings.allow_errors,
+        demands=demands,
+        retries=project.config.retries,
+        memory_limit_bytes=project.config.memory_limit,
     )
-    is_forced = settings.mode is Mode.FORCE
-    return Plan(name, notebook, job, run_reason=rerun_reason or is_forced * "execution mode force")
+    reason = rerun_reason or ("execution mode force" if settings.mode is Mode.FORCE else "")
+    return Plan(name, notebook, job, run_reason=reason, problems=problems)
 
 
 def find_skip_reason(notebook: Notebook, settings: Settings) -> str:
@@ -80,13 +87,17 @@ def find_skip_reason(notebook: Notebook, settings: Settings) -> str:
         return "execution mode off"
     if settings.mode is Mode.INLINE:
         return "execution mode inline: MyST-NB runs it while the page is read"
-    path = PurePosixPath(notebook.path.as_posix())
-    for pattern in settings.excludepatterns:
-        if path.match(pattern):
-            return f"excluded by the pattern {pattern!r}"
+    pattern = find_exclusion(notebook.path, settings.excludepatterns)
+    if pattern is not None:
+        return f"excluded by the pattern {pattern!r}"
     if settings.mode is Mode.AUTO and _has_all_outputs(notebook):
         return "execution mode auto: all outputs present"
     return ""
+
+
+def find_exclusion(path: Path, patterns: Iterable[str]) -> str | None:
+    """Return the first pattern that excludes a file from execution."""
+    return next((p for p in patterns if PurePosixPath(path.as_posix()).match(p)), None)
 
 
 def _has_all_outputs(notebook: Notebook) -> bool:

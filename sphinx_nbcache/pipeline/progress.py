@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sphinx_nbcache.model import Outcome
+from sphinx_nbcache.model import Outcome, Topic
 
 
 class Progress(Protocol):
@@ -28,8 +28,11 @@ class Progress(Protocol):
     def end(self) -> None:
         """Take note that no more notebook will run."""
 
-    def warn(self, message: str) -> None:
-        """Take note that something is wrong with the store; the build goes on."""
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
+        """Take note that something is wrong; the build goes on.
+
+        :param name: the notebook concerned, where it is one of them.
+        """
 
 
 class Silence:
@@ -53,5 +56,5 @@ class Silence:
     def end(self) -> None:
         """Show nothing."""
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
         """Show nothing."""

@@ -34,6 +34,9 @@ class Project:
 
         A path on another Windows drive has no such form and stays absolute.
         """
+        text, root = path.as_posix(), f"{self.root.as_posix()}/"
+        if text.startswith(root) and ".." not in path.parts:
+            return text.removeprefix(root)
         try:
             return Path(os.path.relpath(path, self.root)).as_posix()
         except ValueError:

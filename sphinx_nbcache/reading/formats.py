@@ -131,12 +131,30 @@ def read_text(path: Path) -> str:
 
     Raises NotebookReadError when it cannot be read or is not UTF-8.
     """
+    return decode_text(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a source file's bytes.
+
+    Raises NotebookReadError.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NotebookReadError(path, f"it is not UTF-8 text ({error.reason})") from error
+        return path.read_bytes()
     except OSError as error:
         raise NotebookReadError(path, error.strerror or str(error)) from error
+
+
+def decode_text(path: Path, data: bytes) -> str:
+    """Return the text in a source file's bytes, with Unix line ends.
+
+    Raises NotebookReadError when it is not UTF-8.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotebookReadError(path, f"it is not UTF-8 text ({error.reason})") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _describe(error: Exception) -> str:

@@ -7,15 +7,19 @@ processes, so what is left here is waiting.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Protocol, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Protocol, Self
 
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.model import Job, Run
 from sphinx_nbcache.running.cores import count_usable_cores
+from sphinx_nbcache.running.kernels import ChooseModules, Kernels, fork_nothing
 from sphinx_nbcache.running.notebook import run_notebook
+from sphinx_nbcache.running.preloading import choose_modules
 
 _STOP_TIMEOUT_S = 20.0
 
@@ -25,6 +29,8 @@ class Executor(Protocol):
 
     capacity: int
     """How many jobs may be submitted and unfinished at once."""
+    notices: list[str]
+    """What the user should know of how jobs are run; whoever shows them takes them out."""
 
     def __enter__(self) -> Self:
         """Get ready; kernels start with the first job."""
@@ -42,10 +48,26 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Runs up to ``capacity`` notebooks at once in kernels on this machine."""
+    """Runs up to ``capacity`` notebooks at once in kernels on this machine.
 
-    def __init__(self, capacity: int) -> None:
+    :param choose_modules: tells which modules the fork server of a job's kernel is to have
+        imported; None where that kernel is to be started, not forked.
+    :param cores: cores that the kernels share; by default all usable ones.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        choose_modules: ChooseModules = fork_nothing,
+        cores: int | None = None,
+    ) -> None:
         self.capacity = capacity
+        self._kernels = Kernels(
+            choose_modules, cores=cores or count_usable_cores(), capacity=capacity
+        )
+        self.notices = self._kernels.servers.notices
+        self._runs: set[asyncio.Task[Any] | None] = set()
         # Not the default loop: on Windows that one cannot watch ZeroMQ's sockets.
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
@@ -59,7 +81,7 @@ class LocalExecutor:
 
     def submit(self, job: Job) -> Future[Run]:
         """Start a job; its future never raises but for cancellation."""
-        return asyncio.run_coroutine_threadsafe(run_notebook(job), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._run(job), self._loop)
 
     def __exit__(
         self,
@@ -68,7 +90,7 @@ class LocalExecutor:
         traceback: TracebackType | None,
     ) -> None:
         """Cancel what still runs, wait until its kernels are gone, end the thread."""
-        stopping = asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop)
+        stopping = asyncio.run_coroutine_threadsafe(self._stop(), self._loop)
         try:
             stopping.result(_STOP_TIMEOUT_S)
         finally:
@@ -76,14 +98,66 @@ class LocalExecutor:
             self._thread.join(_STOP_TIMEOUT_S)
             self._loop.close()
 
+    async def _run(self, job: Job) -> Run:
+        task = asyncio.current_task()
+        self._runs.add(task)
+        try:
+            return await run_notebook(job, self._kernels)
+        finally:
+            self._runs.discard(task)
 
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    async def _stop(self) -> None:
+        """Stop every kernel, then what they came from."""
+        runs = [task for task in self._runs if task is not None]
+        for task in runs:
+            task.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        await self._kernels.close()
+        # Those that nbclient leaves behind when it is cancelled.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
-def create_executor(config: Config) -> Executor:
-    """Return the executor that the configuration asks for."""
-    return LocalExecutor(1 if config.is_serial else config.jobs or count_usable_cores())
+def create_executor(
+    config: Config,
+    jobs: Collection[Job] = (),
+    learned: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Executor:
+    """Return the executor that the configuration asks for.
+
+    :param jobs: all jobs that may be submitted: what is preloaded depends on them.
+    :param learned: job name to modules that an earlier run of it was seen to import.
+    """
+    cores = count_usable_cores()
+    is_forking = _is_forking(config, jobs)
+    # Forked kernels wait as long as they compute when they start and end: one more of them
+    # keeps the cores busy meanwhile.
+    capacity = 1 if config.is_serial else config.jobs or cores + is_forking
+    rule = _make_rule(config, jobs, learned) if is_forking else fork_nothing
+    executor = LocalExecutor(capacity, cores=cores, choose_modules=rule)
+    if config.kernel_start == "fork" and not is_forking:
+        executor.notices.append("kernels are forked on Linux only; here each one is started")
+    return executor
+
+
+def _is_forking(config: Config, jobs: Collection[Job]) -> bool:
+    """Return whether fork servers pay: one alone is not there sooner than the one kernel."""
+    if sys.platform != "linux" or config.kernel_start == "spawn":
+        return False
+    return config.kernel_start == "fork" or len(jobs) > 1
+
+
+def _make_rule(
+    config: Config, jobs: Collection[Job], learned: Mapping[str, frozenset[str]]
+) -> ChooseModules:
+    preload = choose_modules(jobs, learned=learned, option=config.preload)
+
+    def choose(job: Job) -> tuple[str, ...] | None:
+        if job.demands.is_fresh:
+            return None
+        # What is preloaded has settled on its number of threads already.
+        return () if job.demands.is_exclusive else preload.select(job)
+
+    return choose

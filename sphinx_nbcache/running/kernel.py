@@ -7,38 +7,34 @@ run in it is not known here.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sphinx_nbcache.running.readiness import wait_until_ready
+from sphinx_nbcache.running.forking import ForkedProcess
+from sphinx_nbcache.running.kernels import QUIET, Kernels, KernelStartError
+from sphinx_nbcache.running.limits import limit_memory
+from sphinx_nbcache.running.log import read_tail
+from sphinx_nbcache.running.readiness import wait_for_end, wait_until_ready
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbformat import NotebookNode
 
+    from sphinx_nbcache.model import Job
+
 STARTUP_TIMEOUT_S = 60
 _START_TRIES = 2
 _STOP_POLL_S = 0.01
 _GROUP_POLL_S = 0.05
 _GROUP_STOP_POLLS = 40
-_TAIL_BYTES = 2000
-
-# nbclient and jupyter_client log to the terminal what ends up in a Failure anyway.
-_QUIET = logging.getLogger(__name__)
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
-
-
-class KernelStartError(Exception):
-    """A kernel could not be started or did not answer."""
 
 
 @dataclass(slots=True)
@@ -53,92 +49,98 @@ class Kernel:
     language_info: Mapping[str, Any] = field(default_factory=dict)
     is_lost: bool = False
     """Set when it must be killed: it is dead, busy for ever, or nobody waits any more."""
+    start_s: float = 0.0
+    """Seconds until its process was there; a forked one listens by then."""
+    ready_s: float = 0.0
+    """Seconds from then until it had answered."""
+
+    @property
+    def has_preloaded(self) -> bool:
+        """Return whether its fork server had imported modules for its notebook."""
+        return bool(getattr(self.manager.provisioner, "preload", ()))
+
+    @property
+    def is_server_lost(self) -> bool:
+        """Return whether the kernel died only because its fork server did."""
+        process = getattr(self.manager.provisioner, "process", None)
+        return isinstance(process, ForkedProcess) and process.is_server_lost
 
     def read_log_tail(self) -> str:
         """Return the end of what the kernel's process wrote to its own streams."""
-        size = self.log.seek(0, os.SEEK_END)
-        self.log.seek(max(0, size - _TAIL_BYTES))
-        return self.log.read().decode("utf-8", "replace").strip()
+        return read_tail(self.log)
 
 
 @asynccontextmanager
 async def open_kernel(
-    name: str, notebook: NotebookNode, *, folder: Path, timeout_s: float | None, allow_errors: bool
+    kernels: Kernels, job: Job, notebook: NotebookNode, folder: Path
 ) -> AsyncIterator[Kernel]:
-    """Start a kernel for a notebook and stop it, and all it started, on leaving.
+    """Start a job's kernel and stop it, and all it started, on leaving.
 
-    :param name: name of the kernelspec.
+    :param notebook: the content that nbclient will fill.
     :param folder: the kernel's working directory.
-    :param timeout_s: longest time for one cell; None for no limit.
 
     Raises KernelStartError.
     """
     with tempfile.TemporaryFile() as log:
-        options = {"timeout": _round_up(timeout_s), "allow_errors": allow_errors}
-        kernel = await _start(name, notebook, folder, log, options)
+        kernel = await _start(kernels, job, notebook, folder, log)
         try:
             yield kernel
         except BaseException:
             kernel.is_lost = True
             raise
         finally:
-            await _stop(kernel)
+            await _stop(kernel, kernels)
 
 
 async def _start(
-    name: str, notebook: NotebookNode, folder: Path, log: IO[bytes], options: dict[str, Any]
+    kernels: Kernels, job: Job, notebook: NotebookNode, folder: Path, log: IO[bytes]
 ) -> Kernel:
     """Start a kernel; once more if it died at once, as it does when its port was taken."""
     from nbclient import NotebookClient
 
+    options = {"timeout": _round_up(job.timeout_s), "allow_errors": job.allow_errors}
     for remaining in reversed(range(_START_TRIES)):
-        manager = _create_manager(name)
-        client = NotebookClient(notebook, km=manager, log=_QUIET, **options)
+        manager = kernels.create_manager(job)
+        client = NotebookClient(notebook, km=manager, log=QUIET, **options)
         kernel = Kernel(client, manager, log)
         try:
-            await _launch(kernel, folder)
+            await _launch(kernel, folder, kernels, job)
         except (RuntimeError, OSError) as error:
             kernel.is_lost = True
-            await _stop(kernel)
+            await _stop(kernel, kernels)
             if not remaining:
-                raise KernelStartError(_describe_start(name, error, kernel)) from error
+                raise KernelStartError(_describe_start(job.kernel, error, kernel)) from error
         except BaseException:
             kernel.is_lost = True
-            await _stop(kernel)
+            await _stop(kernel, kernels)
             raise
         else:
             return kernel
     raise AssertionError("unreachable")
 
 
-async def _launch(kernel: Kernel, folder: Path) -> None:
+async def _launch(kernel: Kernel, folder: Path, kernels: Kernels, job: Job) -> None:
     """Start the process, connect to it and wait for its first answer."""
     client = kernel.client
-    await client.async_start_new_kernel(cwd=str(folder), stdout=kernel.log, stderr=kernel.log)
-    kernel.group = getattr(kernel.manager.provisioner, "pgid", None)
+    clock = time.perf_counter()
+    await client.async_start_new_kernel(
+        cwd=str(folder),
+        env=kernels.make_environment(job),
+        stdout=kernel.log,
+        stderr=kernel.log,
+    )
+    kernel.group = await kernels.guard(kernel.manager.provisioner)
+    pid = getattr(kernel.manager.provisioner, "pid", None)
+    if job.memory_limit_bytes is not None and pid is not None:
+        limit_memory(pid, job.memory_limit_bytes)
+    kernel.start_s = time.perf_counter() - clock
     client.kc = kernel.manager.client()
-    client.kc.start_channels()
+    client.kc.start_channels(hb=False)
     client.kc.allow_stdin = False
     kernel.language_info = await wait_until_ready(
         client.kc, kernel.manager.is_alive, timeout_s=STARTUP_TIMEOUT_S
     )
-
-
-def _create_manager(name: str) -> AsyncKernelManager:
-    from jupyter_client.kernelspec import NoSuchKernel
-    from jupyter_client.manager import AsyncKernelManager
-
-    manager = AsyncKernelManager(kernel_name=name, log=_QUIET)
-    try:
-        _ = manager.kernel_spec
-    except NoSuchKernel as error:
-        specs = manager.kernel_spec_manager
-        known = ", ".join(sorted(specs.find_kernel_specs())) or "none"
-        raise KernelStartError(
-            f"there is no kernel {name!r}; kernels found here: {known}. Install it, or map its "
-            "name to one of them with nb_kernel_rgx_aliases"
-        ) from error
-    return manager
+    kernel.ready_s = time.perf_counter() - clock - kernel.start_s
 
 
 def _describe_start(name: str, error: Exception, kernel: Kernel) -> str:
@@ -152,30 +154,33 @@ def _round_up(timeout_s: float | None) -> int | None:
     return None if timeout_s is None or timeout_s <= 0 else max(1, int(-(-timeout_s // 1)))
 
 
-async def _stop(kernel: Kernel) -> None:
+async def _stop(kernel: Kernel, kernels: Kernels) -> None:
     """Stop a kernel and end what its notebook started and left running."""
     try:
         if kernel.manager.has_kernel:
             await _stop_process(kernel)
     except Exception as error:  # noqa: BLE001 - the outputs are in hand; the group is killed next
-        _QUIET.debug("kernel did not stop as asked: %s", error)
+        QUIET.debug("kernel did not stop as asked: %s", error)
     finally:
         if kernel.client.kc is not None:
             kernel.client.kc.stop_channels()
         await _stop_group(kernel.group)
+        if kernel.group is not None:
+            await kernels.servers.forget(kernel.group)
 
 
 async def _stop_process(kernel: Kernel) -> None:
     """Stop the kernel's process: asked nicely, so that its ``atexit`` functions run.
 
-    In three steps, because the one call for all of them interrupts the kernel first and
-    then looks ten times a second whether it is gone.
+    In steps, because the one call for all of them interrupts the kernel first and then
+    looks ten times a second whether it is gone.
     """
     manager = kernel.manager
     if kernel.is_lost:
         await manager.shutdown_kernel(now=True)
         return
     await manager.request_shutdown()
+    await wait_for_end(manager.provisioner, timeout_s=manager.shutdown_wait_time / 2)
     await manager.finish_shutdown(pollinterval=_STOP_POLL_S)
     await manager.cleanup_resources()
 

@@ -7,9 +7,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import nbformat
 
@@ -27,15 +27,23 @@ from sphinx_nbcache.model import (
 from sphinx_nbcache.running.failure import (
     describe_cell_error,
     describe_death,
+    describe_notebook_timeout,
+    describe_start,
     describe_surprise,
     describe_timeout,
 )
-from sphinx_nbcache.running.kernel import Kernel, KernelStartError, open_kernel
+from sphinx_nbcache.running.forking import ForkServerError
+from sphinx_nbcache.running.kernel import Kernel, open_kernel
+from sphinx_nbcache.running.kernels import Kernels, KernelStartError
+from sphinx_nbcache.running.observation import find_imported
+from sphinx_nbcache.running.preloading import SAFE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _FOUND_OUT = ("language_info", "widgets")
+_LEAST_S = 0.001
+"""What a cell gets when the notebook's time is over; none at all would be no limit."""
 _SKIP_TAG = "skip-execution"
 
 
@@ -46,6 +54,10 @@ class _Progress:
     cells: list[CellRun] = field(default_factory=list)
     failure: Failure | None = None
     current: CodeCell | None = None
+    modules: frozenset[str] | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    is_last_call: bool = False
+    """Whether the limit for the current cell is what remains for the whole notebook."""
 
     @property
     def status(self) -> Status:
@@ -55,19 +67,39 @@ class _Progress:
         return Status.TIMED_OUT if is_timeout else Status.FAILED
 
 
-async def run_notebook(job: Job) -> Run:
-    """Run one notebook in a kernel of its own.
+async def run_notebook(job: Job, kernels: Kernels) -> Run:
+    """Run one notebook, again from its first cell if a cell failed and the job says so.
 
     Whatever goes wrong is in the returned Run; only cancellation is raised.
     """
+    run = first = await _attempt(job, kernels)
+    attempts = 1
+    while attempts <= job.retries and _has_failed_in_a_cell(run):
+        run = await _attempt(job, kernels)
+        attempts += 1
+    return run if run is first else replace(run, attempts=attempts, first_failure=first.failure)
+
+
+def _has_failed_in_a_cell(run: Run) -> bool:
+    """Return whether another attempt may help: a kernel that is missing stays so."""
+    return run.failure is not None and run.failure.cell is not None
+
+
+async def _attempt(job: Job, kernels: Kernels) -> Run:
+    """Run one notebook in a kernel of its own."""
     notebook = _copy_content(job)
     progress = _Progress()
     started_at, clock = time.time(), time.perf_counter()
     try:
         with _enter_folder(job) as folder:
-            await _run_in_kernel(job, notebook, folder, progress)
+            async with open_kernel(kernels, job, notebook, folder) as kernel:
+                await _run_in_kernel(job, kernel, progress)
+                ended_at = time.perf_counter()
+            progress.phases["shutdown"] = time.perf_counter() - ended_at
+    except ForkServerError:
+        return await _attempt(job, kernels)  # its kernels are started in the ordinary way now
     except KernelStartError as error:
-        progress.failure = Failure(name="KernelStartError", message=str(error))
+        progress.failure = describe_start(str(error), memory_limit_bytes=job.memory_limit_bytes)
     except Exception as error:  # noqa: BLE001 - the worker's boundary: one notebook never ends the build
         progress.failure = progress.failure or describe_surprise(error, progress.current)
     return Run(
@@ -78,6 +110,8 @@ async def run_notebook(job: Job) -> Run:
         started_at=started_at,
         seconds=time.perf_counter() - clock,
         failure=progress.failure,
+        modules=progress.modules,
+        phases=progress.phases,
     )
 
 
@@ -100,23 +134,38 @@ def _enter_folder(job: Job) -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-async def _run_in_kernel(
-    job: Job, notebook: NotebookNode, folder: Path, progress: _Progress
-) -> None:
-    async with open_kernel(
-        job.kernel,
-        notebook,
-        folder=folder,
-        timeout_s=job.timeout_s,
-        allow_errors=job.allow_errors,
-    ) as kernel:
-        if kernel.language_info:
-            notebook.metadata["language_info"] = nbformat.from_dict(kernel.language_info)
-        for cell in job.notebook.iterate_code_cells():
-            progress.current = cell
-            progress.cells.append(await _run_cell(job, kernel, cell, progress))
-        if progress.failure is None:
-            kernel.client.set_widgets_metadata()
+async def _run_in_kernel(job: Job, kernel: Kernel, progress: _Progress) -> None:
+    if kernel.language_info:
+        kernel.client.nb.metadata["language_info"] = nbformat.from_dict(kernel.language_info)
+    if job.demands.timeout_s is not None:
+        _limit_time(job.demands.timeout_s, kernel, progress)
+    progress.phases = {"start": kernel.start_s, "ready": kernel.ready_s}
+    for cell in job.notebook.iterate_code_cells():
+        progress.current = cell
+        progress.cells.append(await _run_cell(job, kernel, cell, progress))
+    progress.phases["cells"] = sum(cell.seconds for cell in progress.cells)
+    if progress.failure is None:
+        kernel.client.set_widgets_metadata()
+        if not kernel.has_preloaded:  # else nobody can tell what the notebook imported itself
+            progress.modules = await find_imported(kernel, SAFE)
+
+
+def _limit_time(timeout_s: float, kernel: Kernel, progress: _Progress) -> None:
+    """Give all cells together so many seconds from now.
+
+    By means of nbclient's limit for one cell: it takes a cancellation for the death of the
+    kernel, so a timer around it would look like Ctrl-C.
+    """
+    client = kernel.client
+    deadline = time.monotonic() + timeout_s
+
+    def find_limit(node: NotebookNode) -> float:
+        remaining = max(_LEAST_S, deadline - time.monotonic())
+        limit = min(remaining, client.timeout or remaining)
+        progress.is_last_call = limit == remaining
+        return limit
+
+    client.timeout_func = cast("Any", find_limit)  # declared for whole seconds, takes any
 
 
 async def _run_cell(job: Job, kernel: Kernel, cell: CodeCell, progress: _Progress) -> CellRun:
@@ -140,21 +189,34 @@ async def _execute(job: Job, kernel: Kernel, cell: CodeCell, progress: _Progress
         await client.async_execute_cell(node, cell.position, execution_count=count)
     except CellExecutionError as error:
         progress.failure = describe_cell_error(
-            error.ename, error.evalue, error.traceback, cell, count=count
+            error.ename,
+            error.evalue,
+            error.traceback,
+            cell,
+            count=count,
+            memory_limit_bytes=job.memory_limit_bytes,
         )
         return CellStatus.ERROR
     except CellTimeoutError:
         kernel.is_lost = True
-        progress.failure = describe_timeout(job.timeout_s, cell)
+        progress.failure = _describe_timeout(job, cell, progress)
         return CellStatus.TIMED_OUT
     except DeadKernelError:
         kernel.is_lost = True
         if _is_cancelled():  # nbclient takes a cancellation for a death
             raise asyncio.CancelledError from None
-        progress.failure = describe_death(kernel, cell)
+        if kernel.is_server_lost:
+            raise ForkServerError("it ended, and this kernel with it") from None
+        progress.failure = describe_death(kernel, cell, memory_limit_bytes=job.memory_limit_bytes)
         return CellStatus.ERROR
     is_error = any(output["output_type"] == "error" for output in node.outputs)
     return CellStatus.ERROR if is_error else CellStatus.OK
+
+
+def _describe_timeout(job: Job, cell: CodeCell, progress: _Progress) -> Failure:
+    if progress.is_last_call:
+        return describe_notebook_timeout(job.demands.timeout_s, cell)
+    return describe_timeout(job.timeout_s, cell)
 
 
 def _is_cancelled() -> bool:

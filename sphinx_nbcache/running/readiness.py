@@ -1,4 +1,4 @@
-"""When a kernel is ready: it answers, and what it publishes arrives.
+"""When a kernel is ready: it answers, and what it publishes arrives; and when it is gone.
 
 jupyter_client's own wait reads the publishing channel until nothing came for 0.2 s. Here a
 question is asked until its answer has come on both channels, which takes milliseconds and
@@ -8,9 +8,13 @@ proves that the subscription stands: nothing a cell prints can be lost.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from sphinx_nbcache.running.forking import ForkedProcess
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
@@ -67,3 +71,32 @@ async def _receive(channel: Any, question: str, kind: str, state: str = "") -> d
         is_kind = message["header"]["msg_type"] == kind
         if is_answer and is_kind and message["content"].get("execution_state", "") == state:
             return message
+
+
+async def wait_for_end(provisioner: Any, *, timeout_s: float) -> None:
+    """Wait until a kernel's process has ended, or for so long; without asking again and again."""
+    process = getattr(provisioner, "process", None)
+    if process is None or process.poll() is not None:
+        return
+    with suppress(TimeoutError), _watch(process) as ended:
+        async with asyncio.timeout(timeout_s):
+            await ended.wait()
+
+
+@contextmanager
+def _watch(process: Any) -> Iterator[asyncio.Event]:
+    """Give an event that is set when a child has ended; at once where the system cannot tell."""
+    ended = asyncio.Event()
+    if isinstance(process, ForkedProcess):
+        yield process.ended
+    elif not hasattr(os, "pidfd_open"):
+        ended.set()
+        yield ended
+    else:
+        loop, descriptor = asyncio.get_running_loop(), os.pidfd_open(process.pid)
+        loop.add_reader(descriptor, ended.set)
+        try:
+            yield ended
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)

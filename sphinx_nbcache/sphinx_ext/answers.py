@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from sphinx.util import get_filetype
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Notebook, Outcome, Outputs, Report, Settings
 from sphinx_nbcache.pipeline import Project, Source, build, make_plan
-from sphinx_nbcache.reading import read_text
-from sphinx_nbcache.sphinx_ext.pages import Page, read_page
+from sphinx_nbcache.sphinx_ext.pages import Page, PageReading
 from sphinx_nbcache.sphinx_ext.progress import SphinxProgress
 
 FILETYPE = "myst-nb"
@@ -37,14 +36,22 @@ class Answers:
     outcomes: dict[str, Outcome]
     configs: dict[str, NbParserConfig]
     """MyST-NB's configuration of each notebook that was read, with its own overrides."""
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """The warnings given while notebooks were planned and run."""
 
     def collect(self, docnames: Iterable[str], rerun: Mapping[str, str]) -> Report:
         """Bring the outputs of all notebooks among some documents into the store.
 
         Raises CacheError.
         """
+        self.told.clear()
         sources = [Source(name, Path(self.app.env.doc2path(name))) for name in docnames]
         return self._build([source for source in sources if self._is_ours(source.path)], rerun)
+
+    def find_config(self, docname: str) -> NbParserConfig:
+        """Return MyST-NB's configuration of a notebook; the site's if it was not read."""
+        site: NbParserConfig = self._env.mystnb_config
+        return self.configs.get(docname, site)
 
     def ask(self, docname: str, page: Page) -> Outcome:
         """Return the outcome of a page as it is being parsed.
@@ -52,6 +59,7 @@ class Answers:
         The answer is there already, but for a page whose text another extension changed
         with ``source-read``: that one asks something else, and is executed now.
         """
+        self.configs[docname] = page.config
         known = self.outcomes.get(docname)
         plan = make_plan(docname, page.notebook, page.settings, project=self.project)
         key = None if plan.job is None else plan.job.key
@@ -71,41 +79,37 @@ class Answers:
         return outcome, None
 
     def _execute(self, docname: str, page: Page) -> Outcome:
-        def read(source: Source) -> tuple[Notebook, Settings]:
-            return page.notebook, page.settings
-
         report = build(
             [Source(docname, page.notebook.path)],
-            read=read,
+            reading=_PageInHand(page),
             project=self.project,
             rerun={},
-            progress=SphinxProgress(self.app),
+            progress=SphinxProgress(self.app, self.told),
         )
         (outcome,) = report.outcomes
         self.outcomes[docname] = outcome
         return outcome
 
     def _build(self, sources: list[Source], rerun: Mapping[str, str]) -> Report:
+        env = self._env
+        reading = PageReading(env.myst_config, env.mystnb_config, self.configs.__setitem__)
         try:
             report = build(
                 sources,
-                read=self._read,
+                reading=reading,
                 project=self.project,
                 rerun=rerun,
-                progress=SphinxProgress(self.app),
+                progress=SphinxProgress(self.app, self.told),
             )
         except StoreError as error:
             raise CacheError(str(error)) from error
         self.outcomes.update({outcome.name: outcome for outcome in report.outcomes})
         return report
 
-    def _read(self, source: Source) -> tuple[Notebook, Settings] | None:
-        env: Any = self.app.env  # MyST adds its configuration as attributes
-        page = read_page(source.path, read_text(source.path), env.myst_config, env.mystnb_config)
-        if page is None:
-            return None
-        self.configs[source.name] = page.config
-        return page.notebook, page.settings
+    @property
+    def _env(self) -> Any:
+        """Return Sphinx's environment, to which MyST adds its configuration as attributes."""
+        return self.app.env
 
     def _is_ours(self, path: Path) -> bool:
         """Return whether Sphinx gives a file to MyST-NB's parser."""
@@ -113,3 +117,17 @@ class Answers:
             return get_filetype(self.app.config.source_suffix, str(path)) == FILETYPE
         except FiletypeNotFoundError:
             return False
+
+
+class _PageInHand:
+    """Reads one page as it is being parsed, whatever its file says."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def read(self, source: Source, text: str) -> tuple[Notebook, Settings]:
+        """Return the page's notebook."""
+        return self._page.notebook, self._page.settings
+
+    def describe(self, source: Source) -> None:
+        """Say that the file's text does not tell."""

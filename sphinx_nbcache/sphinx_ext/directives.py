@@ -35,10 +35,13 @@ def _format_slowest(outcome: Outcome) -> str:
 
 
 def _format_error(outcome: Outcome) -> str:
-    failure = outcome.failure
+    """Return why a notebook failed, at last or at first."""
+    failure = outcome.failure or outcome.first_failure
     if failure is None:
         return ""
-    return f"{failure.name}: {failure.message}" + (f" ({failure.place})" if failure.place else "")
+    before = "" if outcome.failure else "first attempt: "
+    where = f" ({failure.place})" if failure.place else ""
+    return f"{before}{failure.name}: {failure.message}{where}"
 
 
 COLUMNS: dict[str, tuple[str, Callable[[Outcome], str], Callable[[Outcome], Any]]] = {
@@ -54,6 +57,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Outcome], str], Callable[[Outcome], Any]
     ),
     "kernel": ("Kernel", lambda o: o.kernel, lambda o: o.kernel),
     "reason": ("Reason", lambda o: o.reason, lambda o: o.reason),
+    "attempts": ("Attempts", lambda o: str(o.attempts), lambda o: o.attempts),
     "error": ("Error", _format_error, _format_error),
 }
 """Column name to heading, text and sort value."""

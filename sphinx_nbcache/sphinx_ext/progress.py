@@ -7,7 +7,7 @@ import time
 
 from sphinx.application import Sphinx
 
-from sphinx_nbcache.model import Outcome
+from sphinx_nbcache.model import Outcome, Topic
 from sphinx_nbcache.sphinx_ext.warnings import LOGGER, WarningSubtype, warn
 
 _CLEAR_LINE = "\r\x1b[2K"
@@ -15,10 +15,14 @@ _BAR_WIDTH = 20
 
 
 class SphinxProgress:
-    """One line per finished notebook, or one live line on a terminal."""
+    """One line per finished notebook, or one live line on a terminal.
 
-    def __init__(self, app: Sphinx) -> None:
+    :param told: the warnings that this build has given; none of them is given again.
+    """
+
+    def __init__(self, app: Sphinx, told: set[tuple[str, str]]) -> None:
         self._app = app
+        self._told = told
         self._is_live = sys.stdout.isatty() and app.verbosity == 0
         self._stale = 0
         self._done = 0
@@ -38,11 +42,14 @@ class SphinxProgress:
         """Show how a notebook ended."""
         self._done += 1
         self._running.pop(outcome.name, None)
-        if self._is_live:
-            self.tick()
-            return
-        count = f"[{self._done}/{self._stale}]"
-        LOGGER.info(f"{count} {outcome.status}  {outcome.name}  {outcome.seconds:.1f} s")
+        line = f"{outcome.status}  {outcome.name}  {outcome.seconds:.1f} s"
+        if note := outcome.retry_note:
+            line = f"{line} ({note})"
+        if not self._is_live:
+            LOGGER.info(f"[{self._done}/{self._stale}] {line}")
+        elif note:
+            LOGGER.info(_CLEAR_LINE + line)
+        self.tick()
 
     def wait(self, names: list[str]) -> None:
         """Say once that another build has the work."""
@@ -57,12 +64,18 @@ class SphinxProgress:
 
     def end(self) -> None:
         """Take the live line away."""
-        if self._is_live:
-            LOGGER.info(_CLEAR_LINE, nonl=True)
+        self._clear()
 
-    def warn(self, message: str) -> None:
-        """Give a warning about the store."""
-        warn(self._app.config, message, WarningSubtype.STORE)
+    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
+        """Give a warning, at the notebook's page where it is about one."""
+        if (name, message) not in self._told:
+            self._told.add((name, message))
+            self._clear()
+            warn(self._app.config, message, WarningSubtype(topic), name or None)
+
+    def _clear(self) -> None:
+        if self._is_live and self._stale:
+            LOGGER.info(_CLEAR_LINE, nonl=True)
 
     def _draw(self) -> str:
         filled = _BAR_WIDTH * self._done // max(1, self._stale)

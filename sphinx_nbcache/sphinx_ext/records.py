@@ -36,7 +36,6 @@ def get_table_docs(env: BuildEnvironment) -> set[str]:
 
 def to_record(outcome: Outcome) -> Record:
     """Return the record of an outcome."""
-    failure = outcome.failure
     return {
         "status": str(outcome.status),
         "reason": outcome.reason,
@@ -45,13 +44,20 @@ def to_record(outcome: Outcome) -> Record:
         "seconds": outcome.seconds,
         "executed_at": outcome.executed_at,
         "cells": [cell.to_json() for cell in outcome.cells],
-        "failure": failure and {name: getattr(failure, name) for name in Failure.__slots__},
+        "failure": _to_builtins(outcome.failure),
+        "attempts": outcome.attempts,
+        "first_failure": _to_builtins(outcome.first_failure),
+        "phases": dict(outcome.phases),
     }
+
+
+def _to_builtins(failure: Failure | None) -> Record | None:
+    return None if failure is None else {n: getattr(failure, n) for n in Failure.__slots__}
 
 
 def from_record(docname: str, path: Path, record: Record) -> Outcome:
     """Return the outcome in a record."""
-    failure = record["failure"]
+    failure, first_failure = record["failure"], record.get("first_failure")
     return Outcome(
         name=docname,
         path=path,
@@ -63,6 +69,9 @@ def from_record(docname: str, path: Path, record: Record) -> Outcome:
         executed_at=record["executed_at"],
         cells=tuple(map(CellRun.from_json, record["cells"])),
         failure=failure and Failure(**failure),
+        attempts=record.get("attempts", 1),
+        first_failure=first_failure and Failure(**first_failure),
+        phases=record.get("phases", {}),
     )
 
 
@@ -71,6 +80,7 @@ def mark_unchanged(record: Record) -> None:
     if record["status"] == Status.RAN:
         record["status"] = str(Status.HIT)
         record["reason"] = "page unchanged"
+    record["attempts"], record["first_failure"], record["phases"] = 1, None, {}
 
 
 class PageCollector(EnvironmentCollector):

@@ -7,8 +7,10 @@ readers are forked; they inherit the answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -17,7 +19,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 
 from sphinx_nbcache.errors import NotebookReadError
-from sphinx_nbcache.model import Outcome, Report, Status
+from sphinx_nbcache.model import Outcome, Report, Status, Totals, digest_bytes
 from sphinx_nbcache.pipeline import READ_ERROR, Project
 from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.sphinx_ext.answers import Answers
@@ -30,7 +32,13 @@ from sphinx_nbcache.sphinx_ext.records import (
     mark_unchanged,
     to_record,
 )
-from sphinx_nbcache.sphinx_ext.report_file import close, write_report, write_tracebacks
+from sphinx_nbcache.sphinx_ext.report_file import (
+    REPORT_FORMAT,
+    close,
+    read_totals,
+    write_report,
+    write_tracebacks,
+)
 from sphinx_nbcache.sphinx_ext.warnings import LOGGER, WarningSubtype, warn
 
 
@@ -126,8 +134,7 @@ class Session:
             warn(app.config, message, WarningSubtype.READ, outcome.name)
             return
         message = f"Executing notebook failed: {failure.describe()}"
-        config = self.answers.configs.get(outcome.name)
-        if config is not None and config.execution_show_tb and failure.traceback:
+        if self.answers.find_config(outcome.name).execution_show_tb and failure.traceback:
             message = f"{message}\n{failure.traceback.strip()}"
         line = failure.file_line
         location = outcome.name if line is None else (outcome.name, line)
@@ -150,36 +157,56 @@ class Session:
 
         Returns the pages with tables, if anything that they show changed.
         """
-        outcomes = self._list_outcomes(app)
-        failures = [outcome for outcome in outcomes if outcome.failure]
-        write_tracebacks(outcomes, Path(app.outdir))
+        records = get_records(env)
+        failed = sorted(name for name, record in records.items() if record["failure"])
+        failures = [*_load_outcomes(env, failed), *self._lost]
+        executed = {name for name in records if records[name]["status"] != Status.SKIPPED}
+        write_tracebacks(failures, executed, Path(app.outdir))
         for outcome in failures:
             self._warn_of(app, outcome)
         for outcome in failures:
-            config = self.answers.configs.get(outcome.name)
-            if config is not None and config.execution_raise_on_error and outcome.failure:
+            config = self.answers.find_config(outcome.name)
+            if config.execution_raise_on_error and not _is_read_error(outcome):
+                assert outcome.failure is not None
                 raise NotebookExecutionError(f"{outcome.path}: {outcome.failure.describe()}")
         return sorted(get_table_docs(env)) if self._has_news else []
-
-    def _list_outcomes(self, app: Sphinx) -> list[Outcome]:
-        """Return how every notebook of the project stands, read in this build or not."""
-        records = sorted(get_records(app.env).items())
-        known = [from_record(name, Path(app.env.doc2path(name)), rec) for name, rec in records]
-        return [*known, *self._lost]
 
     def on_build_finished(self, app: Sphinx, exception: Exception | None) -> None:
         """Write the report, say how it went, and set the exit status."""
         if self._answers is None or exception is not None:
             return
-        report = Report(tuple(self._list_outcomes(app)), self._seconds)
-        path = write_report(report, Path(app.outdir), self.answers.project)
-        if not report.outcomes:
+        totals = self._report(app)
+        if not totals.notebooks:
             return
-        LOGGER.info(close(report))
-        LOGGER.debug(f"nbcache: report in {path}")
+        LOGGER.info(close(totals))
         config = self.answers.project.config
-        if report.failures and (config.on_error == "fail" or config.frozen):
+        if totals.failed and (config.on_error == "fail" or config.frozen):
             app.statuscode = 1
+
+    def _report(self, app: Sphinx) -> Totals:
+        """Write the report of all notebooks, read in this build or not; return its totals.
+
+        A report that says the same already is left alone.
+        """
+        project, outdir = self.answers.project, Path(app.outdir)
+        lost = [(outcome.name, to_record(outcome)) for outcome in self._lost]
+        records = sorted([*get_records(app.env).items(), *lost], key=itemgetter(0))
+        facts = [REPORT_FORMAT, str(project.root), str(app.srcdir), self._seconds, records]
+        state = digest_bytes(json.dumps(facts).encode("ascii"))
+        known = read_totals(outdir, state)
+        if known is not None:
+            return known
+        outcomes = _load_outcomes(app.env, sorted(get_records(app.env)))
+        report = Report((*outcomes, *self._lost), self._seconds)
+        path = write_report(report, outdir, project, state=state)
+        LOGGER.debug(f"nbcache: report in {path}")
+        return report.totals
+
+
+def _load_outcomes(env: BuildEnvironment, names: Iterable[str]) -> list[Outcome]:
+    """Return how some notebooks stand."""
+    records = get_records(env)
+    return [from_record(name, Path(env.doc2path(name)), records[name]) for name in names]
 
 
 def _is_read_error(outcome: Outcome) -> bool:

@@ -25,6 +25,11 @@ class WarningSubtype(StrEnum):
     """A pattern of ``nbcache_rerun`` matches no notebook that is executed."""
     STORE = "store"
     """Something in the cache is damaged or of another version."""
+    METADATA = "metadata"
+    """A notebook's own metadata ``nbcache`` has a key or a value that is not known. The rest
+    of it holds."""
+    KERNEL = "kernel"
+    """Kernels cannot be started or limited as the configuration asks. The build goes on."""
     DIRECTIVE = "directive"
     """``nbcache-cells`` names a page that is not a notebook."""
 

@@ -7,7 +7,7 @@ whatever an entry names was there. Nothing is created before something is stored
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import read_if_exists, write_atomically
 from sphinx_nbcache.store.index import Index
 from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.stamps import Stamps
 
 STORE_FORMAT = 1
 _ABANDONED_S = 3600
@@ -42,9 +43,10 @@ class Store:
         self.path = path
         tmp = path / "tmp"
         self._tmp = tmp
-        self.objects = Objects(path / "objects", tmp)
-        self.entries = Entries(path / "entries", tmp)
         self.index = Index(path / "index.sqlite")
+        self._stamps = Stamps(self.index)
+        self.objects = Objects(path / "objects", tmp, self._stamps)
+        self.entries = Entries(path / "entries", tmp)
 
     def save_outputs(self, outputs: Outputs) -> str:
         """Store outputs as an object and return its digest.
@@ -83,18 +85,19 @@ class Store:
         for item in self.entries.find(key):
             if isinstance(item, Problem):
                 problems.append(item)
-            elif missing := self._find_missing(item):
+            elif missing := _find_missing(item, self.objects.has):
                 problems.append(Problem(self.path, missing))
             else:
                 found.append(item)
         found.sort(key=lambda entry: entry.executed_at, reverse=True)
         return found, problems
 
-    def _find_missing(self, entry: Entry) -> str | None:
-        for digest in entry.objects:
-            if self.objects.read(digest) is None:
-                return f"object {digest} of {entry.source} is missing or damaged"
-        return None
+    def note_build(
+        self, uses: Iterable[str], *, findings: Mapping[str, str], has_run: bool
+    ) -> None:
+        """Remember in the index what a build asked for and found out; see there."""
+        stamps = self._stamps.take_new()
+        self.index.note_build(uses, findings=findings, stamps=stamps, has_run=has_run)
 
     def try_claim(self, key: Key) -> Claim | None:
         """Take the lock that whoever runs a key holds; None while another process has it.
@@ -140,12 +143,14 @@ class Store:
 
         Raises StoreError when something cannot be removed.
         """
-        problems = [
-            Problem(path, "damaged: its content does not fit its name")
-            for path in self.objects.list_paths()
-            if not self.objects.is_sound(path)
-        ]
-        problems += self._verify_entries()
+        problems: list[Problem] = []
+        sound: set[str] = set()
+        for path in self.objects.list_paths():
+            if self.objects.is_sound(path):
+                sound.add(self.objects.get_digest(path))
+            else:
+                problems.append(Problem(path, "damaged: its content does not fit its name"))
+        problems += self._verify_entries(sound)
         if repair:
             self._remove([*(problem.path for problem in problems), *self._list_abandoned()])
         return problems
@@ -157,12 +162,12 @@ class Store:
         except OSError as error:
             raise StoreError(self.path, f"cannot be repaired: {error}") from error
 
-    def _verify_entries(self) -> Iterator[Problem]:
+    def _verify_entries(self, sound: set[str]) -> Iterator[Problem]:
         for path in self.entries.list_paths():
             item = self.entries.read(path)
             if isinstance(item, Problem):
                 yield item
-            elif missing := self._find_missing(item):
+            elif missing := _find_missing(item, sound.__contains__):
                 yield Problem(path, missing)
 
     def _list_abandoned(self) -> Iterator[Path]:
@@ -178,3 +183,11 @@ class Store:
         write_atomically(self.path / "CACHEDIR.TAG", _CACHEDIR_TAG, tmp=self._tmp)
         write_atomically(self.path / ".gitignore", b"*\n", tmp=self._tmp)
         write_atomically(self.path / "FORMAT", b"%d\n" % STORE_FORMAT, tmp=self._tmp)
+
+
+def _find_missing(entry: Entry, has: Callable[[str], bool]) -> str | None:
+    """Return what an entry lacks, given a function that knows which objects are there."""
+    for digest in entry.objects:
+        if not has(digest):
+            return f"object {digest} of {entry.source} is missing or damaged"
+    return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -60,21 +62,68 @@ def test_exit_code_and_all_output_are_kept(tmp_path: Path) -> None:
     assert run.output.splitlines() == ["out", "err"]
 
 
-def test_an_interrupted_measurement_leaves_no_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pids: list[int] = []
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_an_orphan_that_has_ended_is_counted(tmp_path: Path) -> None:
+    # Its parent goes at once; nobody in the tree waits for it.
+    middle = (
+        "import subprocess, sys; "
+        "subprocess.Popen([sys.executable, '-c', sys.argv[1]], start_new_session=True)"
+    )
+    code = (
+        "import subprocess, sys, time; "
+        f"subprocess.run([sys.executable, '-c', {middle!r}, sys.argv[1]]); time.sleep(2)"
+    )
+    run = measure([sys.executable, "-c", code, GRANDCHILD], tmp_path, os.environ)
+    assert run.exit_code == 0
+    assert 0.5 < run.usage.cpu_s < 3
+    assert run.usage.peak_mib > 90
 
-    def interrupt(pid: int, options: int) -> None:
-        pids.append(pid)
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "wait4", interrupt)
-    started_s = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        measure([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, os.environ)
-    assert time.monotonic() - started_s < 10
-    assert not _runs(pids[0])
+@pytest.mark.skipif(sys.platform != "linux", reason="PSS is known on Linux only")
+def test_memory_that_forked_copies_share_is_counted_once(tmp_path: Path) -> None:
+    code = (
+        "import os, time\n"
+        "block = b'x' * (100 << 20)\n"
+        "children = [pid for pid in (os.fork() for _ in range(2)) if pid]\n"
+        "time.sleep(1)\n"
+        "for pid in children: os.waitpid(pid, 0)\n"
+    )
+    run = measure([sys.executable, "-c", code], tmp_path, os.environ)
+    assert 90 < run.usage.peak_mib < 180
+
+
+def test_a_process_that_outlives_the_command_is_told(tmp_path: Path) -> None:
+    run = _measure_child(tmp_path, "", "import time; time.sleep(0.5)")
+    assert run.exit_code == 0
+    assert run.usage.lingered_s > (0.2 if sys.platform == "linux" else -1)
+
+
+def test_a_command_that_is_killed_is_told_by_its_signal(tmp_path: Path) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert measure([sys.executable, "-c", code], tmp_path, os.environ).exit_code == -9
+
+
+INTERRUPTED = """
+import os, pathlib, sys
+from benchmarks.measure import measure
+code = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)"
+try:
+    measure([sys.executable, "-c", code], pathlib.Path(sys.argv[1]), os.environ)
+except KeyboardInterrupt:
+    sys.exit(5)
+"""
+
+
+def test_an_interrupted_measurement_leaves_no_process(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", INTERRUPTED, str(tmp_path)], cwd=root)
+    pid_file = tmp_path / "pid"
+    while not (pid_file.exists() and pid_file.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 5
+    assert not _runs(int(pid_file.read_text()))
 
 
 def _runs(pid: int) -> bool:

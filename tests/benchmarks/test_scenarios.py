@@ -1,114 +1,115 @@
-"""Order, retries and failures, with canned builds in place of Sphinx."""
+"""Order, retries and failures, with pretended builds in place of Sphinx."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from benchmarks import scenarios
 from benchmarks.errors import BuildFailedError
-from benchmarks.measure import Run
-from benchmarks.samples import Crash, Sample, Usage
-from benchmarks.scenarios import SCENARIOS, Plan, measure_all
-from benchmarks.tools import TOOLS
-from benchmarks.trees import Tree
+from benchmarks.samples import Case, Crash, Event, Floor, Sample, Site
+from benchmarks.scenarios import Plan, measure_all
+from benchmarks.sessions import SCENARIOS
+from benchmarks.tools import Tool, find_tool
+from tests.benchmarks.builds import PHASES, PretendedBuilds
 
-Fails = Callable[[str, int], bool]
-
-
-class CannedBuilds:
-    """Stands in for ``measure``: notes each build and fails when told to."""
-
-    def __init__(self, fails: Fails) -> None:
-        self.fails = fails
-        self.folders: list[str] = []
-
-    def __call__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Run:
-        self.folders.append(f"{folder.parent.name}/{folder.name}")
-        seen = self.folders.count(self.folders[-1])
-        exit_code = 2 if self.fails(self.folders[-1], seen) else 0
-        return Run(exit_code, "a\nb\n", Usage(1.0, 1.0, 1.0))
+WITHOUT_COLD = ("no-op", "warm", "edited")
 
 
-Canned = Callable[[Fails], CannedBuilds]
+def _tool(name: str) -> Tool:
+    tool = find_tool(name)
+    assert tool
+    return tool
 
 
-@pytest.fixture
-def canned(monkeypatch: pytest.MonkeyPatch) -> Canned:
-    def install(fails: Fails) -> CannedBuilds:
-        builds = CannedBuilds(fails)
-        monkeypatch.setattr(scenarios, "measure", builds)
-        monkeypatch.setattr(scenarios, "pages_without_output", _nothing_missing)
-        return builds
-
-    return install
+def _plan(
+    *tools: str, rounds: int = 1, only: Sequence[str] = SCENARIOS, counts: Sequence[int] = (2,)
+) -> Plan:
+    formats = "ipynb" if "stock-off" in tools else "mixed"
+    sites = [Site("tiny", count, formats) for count in counts]
+    return Plan(sites, [_tool(name) for name in tools], only, rounds)
 
 
-def _nothing_missing(tree: Tree, output: Path) -> tuple[str, ...]:
-    return ()
+def _measure(plan: Plan, folder: Path, builds: PretendedBuilds) -> list[Event]:
+    return list(measure_all(plan, folder, builds))
 
 
-def _plan(*tools: str, rounds: int = 1, only: Sequence[str] = SCENARIOS) -> Plan:
-    return Plan(["tiny"], [TOOLS[tool] for tool in tools], only, notebooks=2, rounds=rounds)
+def _done(events: Sequence[Event]) -> list[tuple[int, str, str]]:
+    return [
+        (event.round, event.case.scenario, event.case.tool)
+        for event in events
+        if isinstance(event, Sample)
+    ]
 
 
-def _never(folder: str, seen: int) -> bool:
-    return False
-
-
-def test_tools_take_turns_within_each_scenario(tmp_path: Path, canned: Canned) -> None:
-    canned(_never)
-    events = list(measure_all(_plan("stock", "nbcache", rounds=2), tmp_path))
-    assert [(event.round, event.scenario, event.tool) for event in events] == [
+def test_tools_take_turns_within_each_scenario(tmp_path: Path) -> None:
+    events = _measure(_plan("stock", "nbcache", rounds=2), tmp_path, PretendedBuilds())
+    assert _done(events) == [
         (number, scenario, tool)
         for number in (1, 2)
         for scenario in SCENARIOS
         for tool in ("stock", "nbcache")
     ]
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*.html")) == []
 
 
-def test_the_cold_build_runs_unreported_when_not_asked_for(tmp_path: Path, canned: Canned) -> None:
-    builds = canned(_never)
-    events = list(measure_all(_plan("stock", only=["warm"]), tmp_path))
-    assert [event.scenario for event in events] == ["warm"]
-    assert builds.folders == ["tiny-warm-up/stock", *["tiny-round-1/stock"] * 2]
+def test_the_floor_is_measured_once_for_a_site_that_is_built_cold(tmp_path: Path) -> None:
+    events = _measure(_plan("nbcache", rounds=2), tmp_path, PretendedBuilds())
+    (floor,) = [event for event in events if isinstance(event, Floor)]
+    assert (events[0], floor.site) == (floor, Site("tiny", 2))
 
 
-def test_cold_crashes_of_parallel_stock_are_reported_and_retried(
-    tmp_path: Path, canned: Canned
-) -> None:
-    canned(lambda folder, seen: folder.startswith("tiny-round") and seen <= 2)
-    events = list(measure_all(_plan("stock-j2"), tmp_path))
+def test_each_size_is_a_site_of_its_own(tmp_path: Path) -> None:
+    plan = _plan("nbcache", only=["warm"], counts=(1, 3))
+    events = _measure(plan, tmp_path, PretendedBuilds())
+    cases = [event.case for event in events if isinstance(event, Sample)]
+    assert cases == [Case(Site("tiny", count), "warm", "nbcache") for count in (1, 3)]
+
+
+def test_without_cold_everything_runs_once_and_all_rounds_go_on_from_there(tmp_path: Path) -> None:
+    builds = PretendedBuilds()
+    plan = _plan("nbcache", "nbcache-spawn", rounds=3, only=WITHOUT_COLD)
+    events = _measure(plan, tmp_path, builds)
+    ran = [len(event.runs) for event in events if isinstance(event, Sample)]
+    assert ran == [0, 0, 0, 0, 1, 1] * 3
+    assert builds.folders.count("tiny-2/filling") == 1
+    assert builds.folders.count("tiny-2/nbcache") == 1 + 3 * len(WITHOUT_COLD)
+
+
+def test_the_tool_that_runs_nothing_is_asked_only_for_what_it_can(tmp_path: Path) -> None:
+    events = _measure(_plan("nbcache", "stock-off"), tmp_path, PretendedBuilds())
+    done = [scenario for _, scenario, tool in _done(events) if tool == "stock-off"]
+    assert done == ["no-op", "warm"]
+
+
+def test_what_ran_and_its_phases_stand_in_the_sample(tmp_path: Path) -> None:
+    events = _measure(_plan("nbcache", only=["cold"]), tmp_path, PretendedBuilds())
+    (cold,) = [event for event in events if isinstance(event, Sample)]
+    assert [run.name for run in cold.runs] == ["notebook_0001", "notebook_0002"]
+    assert cold.runs[0].phases == PHASES
+    assert cold.runs[0].whole_s == pytest.approx(0.61)
+
+
+def test_cold_crashes_of_parallel_stock_are_reported_and_retried(tmp_path: Path) -> None:
+    builds = PretendedBuilds(lambda folder, seen: folder.startswith("round-") and seen <= 2)
+    _, *events = _measure(_plan("stock-j2"), tmp_path, builds)
     assert [type(event) for event in events] == [Crash, Crash, Sample, Sample, Sample, Sample]
-    assert events[1] == Crash("tiny", "cold", "stock-j2", 1, 2, 2, "exit code 2", "a\nb")
+    case = Case(Site("tiny", 2), "cold", "stock-j2")
+    assert events[1] == Crash(case, 1, 2, 2, "exit code 2", "a\nb")
 
 
-def test_a_tool_that_never_gets_through_is_left_out_of_the_round(
-    tmp_path: Path, canned: Canned
-) -> None:
-    canned(lambda folder, _: folder == "tiny-round-1/stock-j2")
-    events = list(measure_all(_plan("stock-j2", "nbcache"), tmp_path))
+def test_a_tool_that_never_gets_through_is_left_out_of_the_round(tmp_path: Path) -> None:
+    builds = PretendedBuilds(lambda folder, _: folder == "round-1/stock-j2")
+    events = _measure(_plan("stock-j2", "nbcache"), tmp_path, builds)
     crashes = [event for event in events if isinstance(event, Crash)]
     assert [crash.attempt for crash in crashes] == [1, 2, 3, 4, 5, 6]
-    assert {event.tool for event in events if isinstance(event, Sample)} == {"nbcache"}
+    assert {tool for _, _, tool in _done(events)} == {"nbcache"}
 
 
 @pytest.mark.parametrize("tool", ["stock", "nbcache", "nbcache-j2"])
-def test_any_other_failure_ends_the_benchmark(tmp_path: Path, canned: Canned, tool: str) -> None:
-    canned(lambda folder, _: folder.startswith("tiny-round"))
-    with pytest.raises(
-        BuildFailedError, match=rf"cold build of tiny by {tool} failed: exit code 2"
-    ):
-        list(measure_all(_plan(tool), tmp_path))
-
-
-def test_pages_without_outputs_are_a_failure(
-    tmp_path: Path, canned: Canned, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    canned(_never)
-    monkeypatch.setattr(scenarios, "pages_without_output", lambda *_: ("notebook_0002",))
-    with pytest.raises(BuildFailedError, match="no outputs in notebook_0002"):
-        list(measure_all(_plan("nbcache"), tmp_path))
+def test_any_other_failure_ends_the_benchmark(tmp_path: Path, tool: str) -> None:
+    builds = PretendedBuilds(lambda folder, _: folder.startswith("round-"))
+    sentence = rf"cold build of 2 tiny by {tool} failed: exit code 2"
+    with pytest.raises(BuildFailedError, match=sentence):
+        _measure(_plan(tool), tmp_path, builds)

@@ -8,8 +8,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from benchmarks.tools import TOOLS
-from benchmarks.trees import KINDS, Notebook, edit_one, pages_without_output, write_tree
+from benchmarks.samples import Site
+from benchmarks.trees import (
+    KINDS,
+    Notebook,
+    edit_one,
+    pages_without_output,
+    site_notebooks,
+    write_executed_tree,
+    write_tree,
+)
 
 COUNT = 6
 
@@ -20,7 +28,7 @@ def _codes(notebooks: tuple[Notebook, ...]) -> set[tuple[str, ...]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_of_the_notebooks_are_valid_ipynb(tmp_path: Path, kind: str) -> None:
-    tree = write_tree(tmp_path / "source", kind, COUNT, "")
+    tree = write_tree(tmp_path / "source", Site(kind, COUNT), "")
     files = sorted(tree.source.glob("*.ipynb"))
     assert len(files) == COUNT // 2
     for file in files:
@@ -33,7 +41,7 @@ def test_half_of_the_notebooks_are_valid_ipynb(tmp_path: Path, kind: str) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_other_half_is_myst_markdown_with_the_same_cells(tmp_path: Path, kind: str) -> None:
-    tree = write_tree(tmp_path / "source", kind, COUNT, "")
+    tree = write_tree(tmp_path / "source", Site(kind, COUNT), "")
     markdown = [notebook for notebook in tree.notebooks if notebook.file_name.endswith(".md")]
     assert len(markdown) == COUNT // 2
     for notebook in markdown:
@@ -43,9 +51,39 @@ def test_the_other_half_is_myst_markdown_with_the_same_cells(tmp_path: Path, kin
         assert tuple(fences) == notebook.cells()
 
 
+def test_all_files_are_ipynb_when_asked_for(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "source", Site("tiny", COUNT, "ipynb"), "")
+    assert len(list(tree.source.glob("*.ipynb"))) == COUNT
+
+
+def test_executed_copies_are_the_same_notebooks_with_outputs(tmp_path: Path) -> None:
+    plain = write_tree(tmp_path / "plain", Site("tiny", 2, "ipynb"), "")
+    output = {"output_type": "stream", "name": "stdout", "text": ["a result\n"]}
+    executed = {notebook: tmp_path / f"{notebook.name}.ipynb" for notebook in plain.notebooks}
+    for notebook, path in executed.items():
+        cells = [
+            {"cell_type": "code", "execution_count": 1, "outputs": [output]}
+            for _ in notebook.cells()
+        ]
+        path.write_text(json.dumps({"cells": cells, "metadata": {"language_info": {}}}))
+    copies = write_executed_tree(tmp_path / "copies", executed, "")
+    for notebook in copies.notebooks:
+        copy = json.loads((copies.source / notebook.file_name).read_text())
+        assert [cell["outputs"] for cell in copy["cells"][1:]] == [[output]] * 3
+        for cell in copy["cells"][1:]:
+            cell.update(outputs=[], execution_count=None)
+        original = json.loads((plain.source / notebook.file_name).read_text())
+        assert copy["cells"] == original["cells"]
+
+
+def test_a_tree_has_the_notebooks_of_its_site(tmp_path: Path) -> None:
+    site = Site("tiny", COUNT)
+    assert write_tree(tmp_path / "source", site, "").notebooks == site_notebooks(site)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_code_differs_and_compiles(tmp_path: Path, kind: str) -> None:
-    tree = write_tree(tmp_path / "source", kind, COUNT, "")
+    tree = write_tree(tmp_path / "source", Site(kind, COUNT), "")
     assert len(_codes(tree.notebooks)) == COUNT
     for notebook in tree.notebooks:
         for code in notebook.cells():
@@ -69,7 +107,7 @@ def test_the_code_does_not_spell_the_checksum(kind: str) -> None:
 
 
 def test_index_lists_every_notebook_once(tmp_path: Path) -> None:
-    tree = write_tree(tmp_path / "source", "tiny", COUNT, "")
+    tree = write_tree(tmp_path / "source", Site("tiny", COUNT), "")
     lines = (tree.source / "index.md").read_text(encoding="utf-8").splitlines()
     listed = lines[lines.index("```{toctree}") + 1 : -1]
     assert listed == [notebook.name for notebook in tree.notebooks]
@@ -77,7 +115,7 @@ def test_index_lists_every_notebook_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_edit_changes_one_cell_of_one_file(tmp_path: Path, kind: str) -> None:
-    tree = write_tree(tmp_path / "source", kind, COUNT, "")
+    tree = write_tree(tmp_path / "source", Site(kind, COUNT), "")
     before = {file.name: file.read_bytes() for file in tree.source.iterdir()}
     edited = edit_one(tree)
     after = {file.name: file.read_bytes() for file in tree.source.iterdir()}
@@ -88,28 +126,8 @@ def test_an_edit_changes_one_cell_of_one_file(tmp_path: Path, kind: str) -> None
 
 
 def test_pages_without_output_names_missing_and_stale_pages(tmp_path: Path) -> None:
-    tree = write_tree(tmp_path / "source", "tiny", 3, "")
+    tree = write_tree(tmp_path / "source", Site("tiny", 3), "")
     first, second, third = tree.notebooks
     (tmp_path / f"{first.name}.html").write_text(f"<pre>{first.checksum}\n</pre>")
     (tmp_path / f"{second.name}.html").write_text("<pre>checksum-0</pre>")
     assert pages_without_output(tree, tmp_path) == (second.name, third.name)
-
-
-@pytest.mark.parametrize(
-    ("tool", "expected"),
-    [
-        ("stock", {"extensions": ["myst_nb"], "nb_execution_mode": "cache"}),
-        ("stock-j2", {"extensions": ["myst_nb"], "nb_execution_mode": "cache"}),
-        ("nbcache", {"extensions": ["sphinx_nbcache"]}),
-        ("nbcache-j2", {"extensions": ["sphinx_nbcache"]}),
-    ],
-)
-def test_conf_py_is_that_of_the_tool(
-    tmp_path: Path, tool: str, expected: dict[str, object]
-) -> None:
-    tree = write_tree(tmp_path / "source", "tiny", 1, TOOLS[tool].conf_py)
-    values: dict[str, object] = {}
-    exec((tree.source / "conf.py").read_text(encoding="utf-8"), values)
-    settings = {name: value for name, value in values.items() if not name.startswith("__")}
-    del settings["project"], settings["nb_execution_timeout"]
-    assert settings == expected

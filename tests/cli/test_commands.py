@@ -68,6 +68,29 @@ def test_force_runs_again_what_is_there(run: Run, project_folder: Path) -> None:
         assert f", {ran} ran, 0 failed" in result.output
 
 
+def test_a_notebook_that_passed_when_tried_again_is_told_with_its_first_failure(
+    run: Run, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCACHE_RETRIES", "1")
+    code = "from pathlib import Path\np = Path('tried')\nis_first = not p.exists()\np.touch()\n"
+    write_notebook(project_folder / "a.ipynb", code + "assert not is_first, 'too early'")
+    result = run("execute", "a.ipynb")
+    assert (result.exit_code, result.stderr) == (0, "")
+    note = r"attempt 2; the first failed: AssertionError in cell 1, line 5: too early"
+    assert re.match(rf"ran  a\.ipynb  \d+\.\d s  \({note}\)\n", result.output)
+
+
+def test_metadata_that_is_not_understood_is_a_warning(run: Run, project_folder: Path) -> None:
+    write_notebook(project_folder / "a.ipynb", "1", metadata={"nbcache": {"exclusiv": True}})
+    for _ in range(2):
+        result = run("execute", ".")
+        assert result.exit_code == 0
+        assert result.stderr == (
+            "warning: a.ipynb: nbcache: unknown key 'exclusiv' (did you mean 'exclusive'?); "
+            "known are fresh, exclusive, resource, timeout\n"
+        )
+
+
 def test_frozen_names_what_is_not_there_and_the_exit_status_is_1(
     run: Run, project_folder: Path
 ) -> None:

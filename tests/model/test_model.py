@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,19 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
+large_texts = st.builds(
+    lambda part, end: part * 600 + end,
+    st.sampled_from(["ab", "QUJD", "\ud800é", "x\n"]),
+    st.sampled_from(["", "\n", "=", "A==", "AAA="]),
+)
+outputs_of_kernels = st.fixed_dictionaries(
+    {"output_type": st.just("display_data")},
+    optional={"text": large_texts, "data": st.dictionaries(st.text(), large_texts | json_values)},
+)
 cell_outputs = st.none() | st.builds(
-    CellOutputs, st.none() | st.integers(), st.lists(st.dictionaries(st.text(), json_values))
+    CellOutputs,
+    st.none() | st.integers(),
+    st.lists(st.dictionaries(st.text(), json_values) | outputs_of_kernels),
 )
 
 
@@ -54,6 +66,14 @@ def test_equal_values_have_one_canonical_form(value: dict[str, Any]) -> None:
 
 def test_a_lone_surrogate_has_a_digest() -> None:
     assert digest_json("\ud800") != digest_json("\udfff")
+
+
+def test_an_image_is_stored_as_its_bytes() -> None:
+    image = bytes(range(256)) * 8
+    text = b64encode(image).decode()
+    outputs = Outputs((CellOutputs(1, [{"data": {"image/png": text, "text/plain": "x"}}]),))
+    assert image in outputs.to_bytes()
+    assert Outputs.from_bytes(outputs.to_bytes()) == outputs
 
 
 @given(st.lists(cell_outputs), st.dictionaries(st.text(), json_values))
@@ -75,11 +95,18 @@ def test_outputs_are_read_as_they_were_stored(
         b"1",
         b'"x"',
         b"{}",
-        b'{"format":2,"metadata":{},"cells":[]}',
-        b'{"format":1,"metadata":{}}',
-        b'{"format":1,"cells":[]}',
-        b'{"format":1,"metadata":{},"cells":[[1]]}',
-        b'{"format":1,"metadata":{},"cells":1}',
+        b'{"format":1,"metadata":{},"cells":[]}',
+        b'{"format":2,"metadata":{},"cells":[]}\n',
+        b'{"format":2,"metadata":{},"blocks":[]}\n',
+        b'{"format":2,"cells":[],"blocks":[]}\n',
+        b'{"format":2,"metadata":{},"cells":[],"blocks":[]}\nmore',
+        b'{"format":2,"metadata":{},"cells":[[1]],"blocks":[[]]}\n',
+        b'{"format":2,"metadata":{},"cells":1,"blocks":[]}\n',
+        b'{"format":2,"metadata":{},"cells":[[1,[{}]]],"blocks":[[[0,null,"x","text",2]]]}\na',
+        b'{"format":2,"metadata":{},"cells":[[1,[{}]]],"blocks":[[[1,null,"x","text",1]]]}\na',
+        b'{"format":2,"metadata":{},"cells":[[1,[{}]]],"blocks":[[[0,"y","x","text",1]]]}\na',
+        b'{"format":2,"metadata":{},"cells":[[1,[{}]]],"blocks":[[[0,null,"x","zip",1]]]}\na',
+        b'{"format":2,"metadata":{},"cells":[[1,[{}]]],"blocks":[[[0,null,"x","text",1]]]}\n\xff',
     ],
 )
 def test_bytes_that_are_no_outputs_are_a_value_error(data: bytes) -> None:
@@ -115,12 +142,12 @@ def test_a_report_sums_up_its_outcomes() -> None:
         seconds=2.5,
     )
     totals = report.totals
-    assert dataclasses.astuple(totals) == (6, 2, 1, 2, 1, 2.5, 7)
+    assert dataclasses.astuple(totals) == (6, 2, 1, 0, 2, 1, 2.5, 7)
     assert [outcome.name for outcome in report.failures] == ["d", "e"]
 
 
 def test_an_empty_report_has_sums_of_zero() -> None:
-    assert dataclasses.astuple(Report(()).totals) == (0, 0, 0, 0, 0, 0.0, 0)
+    assert dataclasses.astuple(Report(()).totals) == (0, 0, 0, 0, 0, 0, 0.0, 0)
 
 
 def test_the_slowest_cell_is_known() -> None:
@@ -142,6 +169,20 @@ def test_the_slowest_cell_is_known() -> None:
 )
 def test_a_failure_says_what_where_and_which_code(failure: Failure, text: str) -> None:
     assert failure.describe() == text
+
+
+def test_an_outcome_says_that_and_why_it_was_run_again() -> None:
+    once = make_outcome("a", Status.RAN)
+    failure = Failure(name="E", message="m", cell=2, code="1 / 0")
+    again = dataclasses.replace(once, attempts=3, first_failure=failure)
+    assert once.retry_note == ""
+    assert again.retry_note == "attempt 3; the first failed: E in cell 2: m"
+
+
+def test_a_report_counts_what_passed_after_a_retry() -> None:
+    outcomes = [make_outcome(str(status), status) for status in Status]
+    again = tuple(dataclasses.replace(outcome, attempts=2) for outcome in outcomes)
+    assert Report((*outcomes, *again)).totals.retried == 1
 
 
 def test_two_failures_are_the_same_when_they_read_the_same() -> None:

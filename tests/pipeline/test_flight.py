@@ -6,16 +6,29 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
+from typing import Any
 
 import pytest
 
+from sphinx_nbcache.config import Config
 from sphinx_nbcache.errors import StoreError
-from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Outcome, Run, Settings, Status
+from sphinx_nbcache.model import (
+    Demands,
+    Entry,
+    Failure,
+    Inputs,
+    Job,
+    Outcome,
+    Run,
+    Settings,
+    Status,
+    Topic,
+)
 from sphinx_nbcache.pipeline import Project, make_plan
 from sphinx_nbcache.pipeline.flight import Flight
 from sphinx_nbcache.pipeline.plan import Plan
 from sphinx_nbcache.reading import FileReader, read_text
+from sphinx_nbcache.running import can_limit_memory
 from sphinx_nbcache.store import Store
 from sphinx_nbcache.testing import (
     FakeExecutor,
@@ -29,9 +42,13 @@ from sphinx_nbcache.testing import (
 FAILURE = Failure(name="E", message="m", cell=1, line=1)
 
 
-def plan(project: Project, name: str, *cells: str, rerun_reason: str = "") -> Plan:
+def plan(project: Project, name: str, *cells: str, rerun_reason: str = "", **demands: Any) -> Plan:
     """Return the plan of a notebook that prints its own name, or has the given cells."""
-    notebook = make_notebook(*(cells or (f"print({name!r})",)), path=project.root / name)
+    notebook = make_notebook(
+        *(cells or (f"print({name!r})",)),
+        path=project.root / name,
+        metadata={"nbcache": demands},
+    )
     return make_plan(name, notebook, Settings(), project=project, rerun_reason=rerun_reason)
 
 
@@ -135,29 +152,114 @@ def test_a_failure_is_located_in_the_file_of_each_notebook(project: Project) -> 
     assert outcomes[0].failure != outcomes[1].failure
 
 
+class Scripted(FakeExecutor):
+    """Answers when exactly these notebooks fly, one set after another; others must not."""
+
+    def __init__(self, *script: str, capacity: int) -> None:
+        super().__init__(capacity=capacity)
+        self.script = [set(names) for names in script]
+        self._answers: dict[str, tuple[Future[Run], Run]] = {}
+
+    def submit(self, job: Job) -> Future[Run]:
+        future: Future[Run] = Future()
+        self._answers[job.name] = future, super().submit(job).result()
+        assert self._answers.keys() <= self.script[0]
+        if self._answers.keys() == self.script[0]:
+            del self.script[0]
+            for answered, run in self._answers.values():
+                answered.set_result(run)
+            self._answers.clear()
+        return future
+
+
 def test_no_more_jobs_are_submitted_than_there_is_room_for(project: Project) -> None:
-    class Slow(FakeExecutor):
-        """Answers a little later, and counts what it has not answered."""
-
-        unfinished = 0
-        most = 0
-
-        def submit(self, job: Job) -> Future[Run]:
-            self.unfinished += 1
-            self.most = max(self.most, self.unfinished)
-            answered, future = super().submit(job), Future[Run]()
-
-            def answer() -> None:
-                self.unfinished -= 1
-                future.set_result(answered.result())
-
-            Timer(0.02, answer).start()
-            return future
-
-    executor = Slow(capacity=2)
+    executor = Scripted("ab", "cd", "e", capacity=2)
     fly(project, *(plan(project, name) for name in "abcde"), executor=executor)
-    assert executor.most == 2
-    assert len(executor.jobs) == 5
+    assert executor.script == []
+
+
+def test_what_is_exclusive_runs_first_and_alone(project: Project) -> None:
+    executor = Scripted("c", "e", "abd", capacity=4)
+    plans = [plan(project, name, exclusive=name in "ce") for name in "abcde"]
+    fly(project, *plans, executor=executor)
+    assert executor.script == []
+
+
+def test_a_resource_is_never_shared_by_more_than_its_capacity_and_others_overtake(
+    project: Project,
+) -> None:
+    project = replace(project, config=Config(resources=(("licence", 2),)))
+    executor = Scripted("acdf", "be", capacity=4)
+    wants = {"a": "gpu", "b": ["gpu", "licence"], "c": "licence", "d": "licence", "e": "licence"}
+    plans = [plan(project, name, resource=wants.get(name, [])) for name in "abcdef"]
+    fly(project, *plans, executor=executor)
+    assert executor.script == []
+
+
+def test_what_is_exclusive_but_run_by_another_build_holds_nobody_up(project: Project) -> None:
+    plans = [plan(project, name, exclusive=name == "a") for name in "abc"]
+    assert plans[0].job is not None
+    claim = project.store.try_claim(plans[0].job.key)
+    assert claim is not None
+    other = claim
+    executor = Scripted("bc", "a", capacity=2)
+
+    class Waiting(RecordingProgress):
+        def wait(self, names: list[str]) -> None:
+            other.release()
+
+    fly(project, *plans, executor=executor, progress=Waiting())
+    assert executor.script == []
+
+
+def test_one_run_for_several_notebooks_meets_the_demands_of_all(project: Project) -> None:
+    executor = FakeExecutor()
+    plans = [
+        plan(project, "a", "1", resource="gpu", timeout=5),
+        plan(project, "b", "1", exclusive=True, timeout=9),
+        plan(project, "c", "1", fresh=True, resource="licence", timeout=7),
+    ]
+    fly(project, *plans, executor=executor)
+    (job,) = executor.jobs
+    assert job.demands == Demands(
+        is_fresh=True, is_exclusive=True, resources=("gpu", "licence"), timeout_s=9
+    )
+
+
+def test_the_first_failure_of_a_notebook_that_was_run_again_is_told_but_not_stored(
+    project: Project,
+) -> None:
+    def answer(job: Job) -> Run:
+        return replace(make_run(job), attempts=3, first_failure=FAILURE)
+
+    plans = [plan(project, name, "1") for name in "ab"]
+    for outcome in fly(project, *plans, executor=FakeExecutor(answer)):
+        assert (outcome.attempts, outcome.first_failure, outcome.failure) == (3, FAILURE, None)
+    for outcome in fly(project, *plans):
+        assert (outcome.status, outcome.attempts) == (Status.HIT, 1)
+        assert outcome.first_failure is None
+
+
+def test_what_the_executor_has_to_say_becomes_warnings(project: Project) -> None:
+    class Talking(FakeExecutor):
+        def submit(self, job: Job) -> Future[Run]:
+            self.notices.append(f"about {job.name}")
+            return super().submit(job)
+
+    progress = RecordingProgress()
+    executor = Talking()
+    fly(project, plan(project, "a"), plan(project, "b"), executor=executor, progress=progress)
+    assert progress.warnings == ["about a", "about b"]
+    assert progress.topics == [(Topic.KERNEL, "")] * 2
+    assert executor.notices == []
+
+
+def test_a_limit_of_memory_that_nobody_enforces_is_told_once(project: Project) -> None:
+    project = replace(project, config=Config(memory_limit=2**30))
+    progress = RecordingProgress()
+    fly(project, plan(project, "a"), plan(project, "b"), progress=progress)
+    expected = [] if can_limit_memory() else [(Topic.KERNEL, "")]
+    assert progress.topics == expected
 
 
 def test_progress_is_told_of_every_start(project: Project) -> None:

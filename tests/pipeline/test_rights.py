@@ -21,14 +21,15 @@ BUILD = (
     DROP_PRIVILEGES
     + """
 import sys
-import filelock, loky, nbformat, sqlite3, zstandard
+import encodings.utf_8_sig, filelock, loky, nbformat, sqlite3, zstandard
 import sphinx_nbcache.pipeline.flight, sphinx_nbcache.running.notebook
 from sphinx_nbcache import NotebookCache
 from sphinx_nbcache.errors import StoreError
 folder = sys.argv[1]
 cache = NotebookCache(project=folder)
 loky.cpu_count()
-cache.execute([folder], frozen=True)  # imports the rest
+cache.execute([folder], frozen=True)  # these two import the rest
+cache.find(f"{folder}/a.ipynb")
 drop_privileges()
 try:
     print(*(outcome.status for outcome in cache.execute([folder]).outcomes))

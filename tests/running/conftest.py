@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import psutil
 import pytest
 
 from sphinx_nbcache.model import Job, Key, Notebook, Run
-from sphinx_nbcache.running import LocalExecutor
+from sphinx_nbcache.running import LocalExecutor, fork_nothing
 from sphinx_nbcache.testing import Cell, make_notebook
 from tests.conftest import wait_until
 
 RunCells = Callable[..., Run]
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 
 
 def make_job(notebook: Notebook, folder: Path | None, **changes: Any) -> Job:
@@ -25,14 +27,29 @@ def make_job(notebook: Notebook, folder: Path | None, **changes: Any) -> Job:
     )
 
 
-@pytest.fixture
-def run_cells(tmp_path: Path, list_processes: Callable[[], list[psutil.Process]]) -> RunCells:
+def fork_all(job: Job) -> tuple[str, ...]:
+    """Choose the fork server for every kernel, with nothing preloaded."""
+    return ()
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(fork_nothing, id="started"),
+        pytest.param(fork_all, id="forked", marks=ON_LINUX),
+    ]
+)
+def run_cells(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    list_processes: Callable[[], list[psutil.Process]],
+) -> RunCells:
     """Return a function that runs cells in a kernel of their own, and looks what is left."""
 
     def run(*cells: Cell, folder: Path | None = tmp_path, **changes: Any) -> Run:
         job = make_job(make_notebook(*cells), folder, **changes)
-        with LocalExecutor(1) as executor:
+        with LocalExecutor(1, choose_modules=request.param) as executor:
             result = executor.submit(job).result(90)
+            assert not executor.notices
         assert wait_until(lambda: not list_processes()), "a process was left behind"
         return result
 

@@ -8,7 +8,12 @@ import pytest
 
 from sphinx_nbcache.model import Failure, Run
 from sphinx_nbcache.running import LocalExecutor
-from sphinx_nbcache.running.failure import describe_cell_error
+from sphinx_nbcache.running.failure import (
+    describe_cell_error,
+    describe_notebook_timeout,
+    describe_start,
+)
+from sphinx_nbcache.running.limits import can_limit_memory
 from sphinx_nbcache.testing import make_notebook
 from tests.running.conftest import RunCells, make_job
 
@@ -119,3 +124,42 @@ def test_an_error_that_is_told_in_another_way_is_a_failure(
     failure = run_cells(source, "2").failure
     assert failure is not None
     assert (failure.name, failure.line) == (name, line)
+
+
+(CELL,) = make_notebook("\nx = load()\nx").iterate_code_cells()
+LIMIT = "the kernel may use 512 MiB (nbcache_memory_limit)" if can_limit_memory() else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "said"),
+    [
+        ("MemoryError", "", LIMIT),
+        ("_ArrayMemoryError", "no 3 GiB", f"no 3 GiB; {LIMIT}" if LIMIT else "no 3 GiB"),
+        ("OSError", "[Errno 12] no", f"[Errno 12] no; {LIMIT}" if LIMIT else "[Errno 12] no"),
+        ("OSError", "[Errno 2] no such file", "[Errno 2] no such file"),
+        ("ValueError", "MemoryError", "MemoryError"),
+    ],
+)
+def test_an_error_for_want_of_memory_names_the_limit(name: str, message: str, said: str) -> None:
+    limited = describe_cell_error(name, message, "", CELL, count=1, memory_limit_bytes=2**29)
+    free = describe_cell_error(name, message, "", CELL, count=1)
+    assert (limited.message, free.message) == (said, message)
+
+
+def test_a_kernel_that_cannot_start_for_want_of_memory_names_the_limit() -> None:
+    message = "kernel 'k' did not start: it died\n  import numpy\nMemoryError"
+    end = "\n  import numpy\nMemoryError"
+    headline = "kernel 'k' did not start: it died" + (f"; {LIMIT}" if LIMIT else "")
+    assert describe_start(message, memory_limit_bytes=2**29).message == headline + end
+    assert describe_start(message).message == message
+    missing = "there is no kernel 'k'"
+    assert describe_start(missing, memory_limit_bytes=2**29).message == missing
+
+
+def test_a_notebook_that_takes_too_long_names_the_limit_and_both_ways_to_change_it() -> None:
+    failure = describe_notebook_timeout(90.0, CELL)
+    assert failure.headline == (
+        "NotebookTimeoutError in cell 1: the notebook took longer than 90 s; allow more with "
+        "nbcache_notebook_timeout, or with nbcache: {timeout: ...} in its metadata"
+    )
+    assert failure.code == "x = load()"

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from sphinx_nbcache.model import CellStatus, Run, Status
-from sphinx_nbcache.running import LocalExecutor
+from sphinx_nbcache.config import Config
+from sphinx_nbcache.model import CellStatus, Demands, Run, Status
+from sphinx_nbcache.running import LocalExecutor, can_limit_memory, create_executor
 from sphinx_nbcache.testing import code_cell, make_notebook, markdown_cell
+from tests.conftest import wait_until
 from tests.running.conftest import RunCells, make_job
 
 STALE = [{"output_type": "stream", "name": "stdout", "text": "stale"}]
@@ -278,3 +280,150 @@ def test_what_stays_behind_in_the_background_is_ended(run_cells: RunCells) -> No
 def test_exit_functions_of_the_notebook_run(run_cells: RunCells, tmp_path: Path) -> None:
     run_cells("import atexit, pathlib\natexit.register(pathlib.Path('ended').touch)")
     assert (tmp_path / "ended").exists()
+
+
+class TestTimeOfAllCells:
+    """A notebook whose cells together take longer than they may."""
+
+    STUBBORN = (
+        "print('before', flush=True)\n"
+        "while True:\n"
+        "    try:\n"
+        "        while True:\n"
+        "            pass\n"
+        "    except BaseException:\n"
+        "        pass"
+    )
+
+    @pytest.mark.parametrize("timeout_s", [60.0, None], ids=["with a limit for a cell", "without"])
+    def test_ends_the_run_in_the_cell_that_it_is_at(
+        self, run_cells: RunCells, timeout_s: float | None
+    ) -> None:
+        run = run_cells(
+            "1", self.STUBBORN, "3", timeout_s=timeout_s, demands=Demands(timeout_s=1.5)
+        )
+        assert run.status is Status.TIMED_OUT
+        assert [cell.status for cell in run.cells] == [
+            CellStatus.OK, CellStatus.TIMED_OUT, CellStatus.NOT_RUN,
+        ]  # fmt: skip
+        assert texts(run) == ["1", "before\n", None]
+        assert run.failure is not None
+        assert (run.failure.name, run.failure.place) == ("NotebookTimeoutError", "cell 2")
+        assert run.failure.message == (
+            "the notebook took longer than 1.5 s; allow more with nbcache_notebook_timeout, "
+            "or with nbcache: {timeout: ...} in its metadata"
+        )
+
+    def test_is_the_sum_of_what_each_takes(self, run_cells: RunCells) -> None:
+        nap = "import time\ntime.sleep(0.8)"
+        run = run_cells(nap, nap, nap, demands=Demands(timeout_s=1.2))
+        assert [cell.status for cell in run.cells] == [
+            CellStatus.OK, CellStatus.TIMED_OUT, CellStatus.NOT_RUN,
+        ]  # fmt: skip
+
+    def test_leaves_the_limit_for_one_cell_in_force(self, run_cells: RunCells) -> None:
+        run = run_cells(self.STUBBORN, timeout_s=1.0, demands=Demands(timeout_s=60.0))
+        assert run.failure is not None
+        assert run.failure.name == "CellTimeoutError"
+
+    def test_does_not_count_the_start_of_the_kernel(
+        self, run_cells: RunCells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slow = "import time; time.sleep(1.5)\nfrom ipykernel import kernelapp\nkernelapp.main()"
+        spec = tmp_path / "kernels" / "slow"
+        spec.mkdir(parents=True)
+        argv = [sys.executable, "-c", slow, "-f", "{connection_file}"]
+        value = {"argv": argv, "display_name": "S", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(value))
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+        run = run_cells("1", kernel="slow", demands=Demands(timeout_s=1.4))
+        assert (run.status, texts(run)) == (Status.RAN, ["1"])
+
+    def test_does_not_stand_in_the_way_of_a_cancellation(self, tmp_path: Path) -> None:
+        begun = tmp_path / "begun"
+        cell = f"open({str(begun)!r}, 'w').close()\n{self.STUBBORN}"
+        job = make_job(make_notebook(cell), tmp_path, demands=Demands(timeout_s=60.0))
+        with create_executor(Config(jobs=1)) as executor:
+            future = executor.submit(job)
+            assert wait_until(begun.exists)
+        assert future.cancelled()
+
+
+class TestRetries:
+    """A notebook that is run again when it failed."""
+
+    COUNT = (
+        "from pathlib import Path\n"
+        "tries = Path('tries')\n"
+        "number = len(tries.read_text()) + 1 if tries.exists() else 1\n"
+        "tries.write_text('x' * number)"
+    )
+
+    def test_counts_as_its_last_attempt_and_keeps_the_first_failure(
+        self, run_cells: RunCells
+    ) -> None:
+        run = run_cells(self.COUNT, "assert number == 3, f'attempt {number}'\nnumber", retries=4)
+        assert (run.status, run.failure, run.attempts) == (Status.RAN, None, 3)
+        assert texts(run)[-1] == "3"
+        assert run.first_failure is not None
+        assert run.first_failure.headline == "AssertionError in cell 2, line 1: attempt 1"
+
+    def test_is_run_no_more_often_than_asked(self, run_cells: RunCells, tmp_path: Path) -> None:
+        run = run_cells(self.COUNT, "assert False, f'attempt {number}'", retries=2)
+        assert (run.status, run.attempts) == (Status.FAILED, 3)
+        assert run.failure is not None
+        assert run.first_failure is not None
+        assert (run.first_failure.message, run.failure.message) == ("attempt 1", "attempt 3")
+        assert (tmp_path / "tries").read_text() == "xxx"
+
+    @pytest.mark.parametrize(
+        ("trouble", "changes", "name"),
+        [
+            ("import os; os._exit(1)", {}, "DeadKernelError"),
+            ("while True: pass", {"timeout_s": 1.0}, "CellTimeoutError"),
+            ("while True: pass", {"demands": Demands(timeout_s=1.0)}, "NotebookTimeoutError"),
+        ],
+    )
+    def test_is_for_every_failure_of_a_cell(
+        self, run_cells: RunCells, trouble: str, changes: dict[str, Any], name: str
+    ) -> None:
+        cell = f"if number == 1:\n    {trouble}"
+        run = run_cells(self.COUNT, cell, retries=1, **changes)
+        assert (run.status, run.attempts) == (Status.RAN, 2)
+        assert run.first_failure is not None
+        assert run.first_failure.name == name
+
+    def test_is_not_for_what_went_well(self, run_cells: RunCells) -> None:
+        run = run_cells("1", retries=3)
+        assert (run.attempts, run.first_failure) == (1, None)
+
+    def test_is_not_for_a_kernel_that_is_missing(self, run_cells: RunCells) -> None:
+        run = run_cells("1", kernel="nowhere", retries=3)
+        assert (run.status, run.attempts, run.first_failure) == (Status.FAILED, 1, None)
+
+    def test_gives_each_attempt_an_empty_temporary_folder(self, run_cells: RunCells) -> None:
+        run = run_cells(self.COUNT, "assert number == 2", folder=None, retries=1)
+        assert (run.status, run.attempts) == (Status.FAILED, 2)
+
+
+@pytest.mark.skipif(not can_limit_memory(), reason="only Linux limits memory")
+class TestMemoryLimit:
+    """A notebook that wants more memory than it may have."""
+
+    LIMIT = "the kernel may use 512 MiB (nbcache_memory_limit)"
+
+    def test_fails_and_says_what_the_limit_is(self, run_cells: RunCells) -> None:
+        run = run_cells("much = bytearray(10**9)", memory_limit_bytes=512 * 2**20)
+        assert run.failure is not None
+        assert run.failure.headline == f"MemoryError in cell 1, line 1: {self.LIMIT}"
+
+    def test_says_so_when_a_library_has_its_own_words(self, run_cells: RunCells) -> None:
+        code = "import mmap\nmmap.mmap(-1, 10**9, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)"
+        run = run_cells(code, memory_limit_bytes=512 * 2**20)
+        assert run.failure is not None
+        assert run.failure.message.endswith(f"Cannot allocate memory; {self.LIMIT}")
+
+    def test_says_so_when_the_kernel_dies(self, run_cells: RunCells) -> None:
+        run = run_cells("import os; os._exit(1)", memory_limit_bytes=512 * 2**20)
+        assert run.failure is not None
+        assert run.failure.message == f"the kernel died while it ran the cell; {self.LIMIT}"

@@ -124,15 +124,28 @@ def test_mystnb_exec_table_still_works(site: Path) -> None:
     assert rows["bad"][4] == "❌"
 
 
+def test_report_file_is_left_alone_when_nothing_has_changed(site: Path) -> None:
+    write_notebook(site / "bad.md", "'mended'")
+    for _ in range(2):
+        path = run_build(site).outdir / "_nbcache/report.json"
+    before = path.stat()
+    again = run_build(site)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert "nbcache: 3 notebooks: 3 hits" in again.stdout
+    path.write_text(path.read_text()[:50])
+    assert len(run_build(site).report["notebooks"]) == 3
+
+
 def test_report_file_has_the_documented_form(site: Path) -> None:
     report = run_build(site).report
     assert report["format"] == 1
     assert report["totals"].keys() == {
-        "notebooks", "hits", "ran", "failed", "seconds", "saved_seconds",
+        "notebooks", "hits", "ran", "retried", "failed", "skipped", "seconds", "saved_seconds",
     }  # fmt: skip
     bad = report["notebooks"][0]
     assert bad.keys() == {
         "docname", "path", "status", "reason", "key", "seconds", "kernel", "cells", "error",
+        "attempts", "first_error",
     }  # fmt: skip
     assert (bad["docname"], bad["path"], bad["status"]) == ("bad", "docs/bad.md", "failed")
     assert [(cell["index"], cell["status"]) for cell in bad["cells"]] == [
@@ -170,8 +183,26 @@ def test_closing_line_counts_and_tells_what_was_saved() -> None:
     outcomes = [make(n, Status.HIT, 7) for n in range(36)]
     outcomes += [make(n, Status.RAN, 2) for n in range(36, 39)]
     outcomes.append(make(39, Status.TIMED_OUT, 30))
-    assert close(Report(tuple(outcomes), 5.1)) == (
+    assert close(Report(tuple(outcomes), 5.1).totals) == (
         "nbcache: 40 notebooks: 36 hits, 3 ran in 5.1 s, 1 failed; saved 4 min 12 s"
+    )
+
+
+def test_closing_line_tells_what_ran_after_a_retry() -> None:
+    outcomes = [
+        Outcome(
+            name=str(attempts),
+            path=Path("a.md"),
+            status=status,
+            reason="",
+            seconds=1.0,
+            attempts=attempts,
+        )
+        for status in (Status.RAN, Status.FAILED)
+        for attempts in (1, 2, 3)
+    ]
+    assert close(Report(tuple(outcomes), 5.1).totals) == (
+        "nbcache: 6 notebooks: 0 hits, 3 ran (2 after a retry) in 5.1 s, 3 failed"
     )
 
 
@@ -184,4 +215,4 @@ def test_cells_of_a_page_that_is_no_notebook_give_a_warning(site: Path) -> None:
 
 def test_closing_line_of_one_notebook_has_no_plural() -> None:
     outcome = Outcome(name="a", path=Path("a.md"), status=Status.HIT, reason="", seconds=0.5)
-    assert close(Report((outcome,))) == "nbcache: 1 notebook: 1 hit, 0 ran, 0 failed"
+    assert close(Report((outcome,)).totals) == "nbcache: 1 notebook: 1 hit, 0 ran, 0 failed"

@@ -31,6 +31,11 @@ def read_uses(path: Path) -> dict[str, float]:
         return dict(db.execute("SELECT key, used_at FROM uses").fetchall())
 
 
+def note_uses(index: Index, *names: str, has_run: bool = False) -> None:
+    """Remember a build that asked for some keys and found out nothing."""
+    index.note_build(map(make_key, names), findings={}, stamps={}, has_run=has_run)
+
+
 def age(path: Path, seconds: float) -> None:
     """Make a file look old."""
     os.utime(path, (time.time() - seconds,) * 2)
@@ -44,23 +49,48 @@ def test_the_last_good_run_tells_how_long_a_notebook_takes(path: Path) -> None:
     assert index.find_seconds() == {"key.ipynb": 30.0, "other.ipynb": 5.0}
 
 
+def test_the_last_observed_run_tells_what_a_notebook_imports(path: Path) -> None:
+    index = Index(path)
+    index.note_run(ENTRY, frozenset({"numpy", "pandas"}))
+    index.note_run(replace(ENTRY, source="plain.ipynb"), frozenset())
+    index.note_run(replace(ENTRY, source="unseen.ipynb"))
+    index.note_run(ENTRY)
+    assert index.find_modules() == {
+        "key.ipynb": frozenset({"numpy", "pandas"}), "plain.ipynb": frozenset(),
+    }  # fmt: skip
+    index.note_run(ENTRY, frozenset({"numpy"}))
+    assert index.find_modules()["key.ipynb"] == {"numpy"}
+
+
+def test_an_index_of_an_earlier_version_serves_on(path: Path) -> None:
+    Index(path).note_run(ENTRY)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE modules")
+    index = Index(path)
+    assert index.find_modules() == {}
+    index.note_run(ENTRY, frozenset({"numpy"}))
+    assert index.find_modules() == {"key.ipynb": frozenset({"numpy"})}
+    assert index.find_seconds() == {"key.ipynb": 2.0}
+
+
 def test_without_a_file_nothing_is_known(path: Path) -> None:
     assert Index(path).find_seconds() == {}
+    assert Index(path).find_modules() == {}
     assert not path.exists()
 
 
 def test_uses_are_remembered(path: Path) -> None:
-    Index(path).note_uses([make_key("a"), make_key("b")], at_most_daily=False)
+    note_uses(Index(path), "a", "b", has_run=True)
     assert read_uses(path).keys() == {make_key("a"), make_key("b")}
 
 
 def test_a_build_of_hits_writes_at_most_once_a_day(path: Path) -> None:
     index = Index(path)
-    index.note_uses([make_key("a")], at_most_daily=False)
-    index.note_uses([make_key("b")], at_most_daily=True)
+    note_uses(index, "a", has_run=True)
+    note_uses(index, "b")
     assert make_key("b") not in read_uses(path)
     age(path, 2 * DAY_S)
-    index.note_uses([make_key("b")], at_most_daily=True)
+    note_uses(index, "b")
     assert make_key("b") in read_uses(path)
 
 
@@ -108,7 +138,7 @@ def test_a_folder_in_the_place_of_the_index_is_no_error(path: Path) -> None:
     path.mkdir()
     index = Index(path)
     index.note_run(ENTRY)
-    index.note_uses([ENTRY.key], at_most_daily=False)
+    note_uses(index, "a", has_run=True)
     assert index.find_seconds() == {}
 
 

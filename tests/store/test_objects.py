@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphinx_nbcache.model import digest_bytes
-from sphinx_nbcache.store import Objects
+from sphinx_nbcache.store import Index, Objects, Stamps
 
 NOISE = random.Random(1).randbytes(5000)
 TEXT = b"the same line again\n" * 500
@@ -27,10 +27,15 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
+def make_objects(folder: Path) -> Objects:
+    """Return objects in a folder, as a process sees them that has just started."""
+    return Objects(folder / "objects", folder / "tmp", Stamps(Index(folder / "index.sqlite")))
+
+
 @pytest.fixture
 def objects(tmp_path: Path) -> Objects:
     """Return objects below an empty folder."""
-    return Objects(tmp_path / "objects", tmp_path / "tmp")
+    return make_objects(tmp_path)
 
 
 def only_file(objects: Objects) -> Path:
@@ -49,7 +54,7 @@ def test_bytes_come_back(objects: Objects, data: bytes) -> None:
 @given(data=st.binary(max_size=3000) | st.binary(max_size=50).map(lambda part: part * 100))
 def test_any_bytes_come_back(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.mktemp("objects")
-    objects = Objects(folder / "objects", folder / "tmp")
+    objects = make_objects(folder)
     assert objects.read(objects.write(data)) == data
 
 

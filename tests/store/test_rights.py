@@ -98,7 +98,7 @@ def test_an_index_that_can_be_neither_read_nor_removed_is_no_error(
     (store.path / "index.sqlite").write_bytes(content)
     code = PREPARE + (
         "store.index.note_run(make_entry('1' * 64))\n"
-        "store.index.note_uses([make_key()], at_most_daily=False)\n"
+        "store.note_build([make_key()], findings={'text': 'finding'}, has_run=True)\n"
         "assert store.index.find_seconds() == {}\n"
     )
     with read_only(store.path, 0o555):

@@ -57,7 +57,7 @@ def test_reading_creates_nothing(store: Store) -> None:
     store.load_outputs(digest_bytes(b""))
     store.describe_foreign_format()
     store.index.find_seconds()
-    store.index.note_uses([make_key()], at_most_daily=True)
+    store.note_build([make_key()], findings={"text": "finding"}, has_run=False)
     store.verify()
     store.verify(repair=True)
     assert not store.path.exists()

@@ -1,0 +1,3 @@
+"""Bears the name of a module of the standard library that no kernel imports."""
+
+origin = "the notebook's folder"
