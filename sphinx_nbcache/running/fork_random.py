@@ -70,7 +70,8 @@ def reseed(generators: Iterable[Any]) -> None:
         elif issubclass(kind, _PLAIN):
             item.seed()
         else:
-            item.state = kind().state
+            # With its seed sequence, from which others may be spawned.
+            item.__setstate__(kind().__getstate__())
 
 
 def _list_candidates() -> Iterator[Any]:

@@ -10,12 +10,12 @@ protocol is described in ``forking.py``.
 from __future__ import annotations
 
 import array
-import atexit
+import builtins
 import contextlib
 import gc
 import json
 import os
-import random
+import runpy
 import signal
 import socket
 import struct
@@ -23,12 +23,19 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 Request = Any  # what came as JSON
 _warnings: Any = warnings
 _threading: Any = threading
+_builtins: Any = builtins
+_runpy: Any = runpy
+# What cells see of their shell, in so far as modules ask it whether they are in a kernel:
+# pandas shows 20 columns there, and as many as fit in a terminal.
+_SHELL = SimpleNamespace(kernel=None, config={"IPKernelApp": {}})
 _HEADER = struct.Struct("!I")
 _MOST_DESCRIPTORS = 8
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of linux/prctl.h
@@ -220,44 +227,6 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-class Freshness:
-    """What preloading changed and a new process must have as it was, or anew."""
-
-    def __init__(self) -> None:
-        self.filters = list(warnings.filters)
-        self.added_filters: list[Any] = []
-        self.generators: list[Any] = []
-        self.randomness = load_beside("fork_random")
-        self.watch = self.randomness.SeedWatch()
-
-    def note(self) -> None:
-        """Take stock after preloading."""
-        self.added_filters = [item for item in warnings.filters if item not in self.filters]
-        # Those that are frozen are not found a second time.
-        self.generators += self.randomness.find_generators(self.watch)
-        _warnings.onceregistry.clear()
-        for module in list(sys.modules.values()):
-            registry = getattr(module, "__dict__", {}).get("__warningregistry__")
-            if isinstance(registry, dict):
-                registry.clear()
-
-    def hide_filters(self) -> None:
-        """Take the preloaded modules' filters away while the kernel sets up its own."""
-        _warnings.filters[:] = self.filters
-
-    def show_filters(self) -> None:
-        """Put them where an import in the first cell would have put them: before all others."""
-        _warnings.filters[:0] = self.added_filters
-
-    def reseed(self) -> None:
-        """Give every generator of random numbers, and what was drawn at import, new entropy."""
-        random.seed()
-        self.randomness.reseed(self.generators)
-        process: Any = sys.modules.get("multiprocessing.process")
-        if process is not None:
-            process._current_process = process._MainProcess()  # noqa: SLF001 - with a new key
-
-
 def load_beside(name: str) -> Any:
     """Return a module of this folder, which is on no import path."""
     import importlib.util
@@ -294,6 +263,7 @@ def preload(names: list[str]) -> tuple[list[str], str | None, str]:
     # IPython's filter for the code of cells, which is what imports these modules.
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
     own = warnings.filters[0]
+    _builtins.get_ipython = lambda: _SHELL
     for name in names:
         if importlib.util.find_spec(name.partition(".")[0]) is None:
             continue
@@ -301,6 +271,7 @@ def preload(names: list[str]) -> tuple[list[str], str | None, str]:
         if reason:
             return imported, name, reason
         imported.append(name)
+    del _builtins.get_ipython
     if own not in filters:
         _warnings.filters.remove(own)
     return imported, None, ""
@@ -335,16 +306,19 @@ def measure_output() -> int:
     return os.fstat(1).st_size
 
 
-def be_preloaded(freshness: Freshness, request: Request, descriptors: list[int]) -> Server:
+def be_preloaded(freshness: Any, request: Request, descriptors: list[int]) -> Server:
     """Make a child of a server a server of its own, with modules imported."""
     client, log = descriptors
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
     os.environ.update(request["variables"])
+    freshness.variables.update(request["variables"])
     server = Server(socket.socket(fileno=client))
+    gc.disable()  # what imports make stays; looking through it costs a tenth of the time
     with freshness.watch:
         imported, name, reason = preload(request["modules"])
+    gc.enable()
     if name is not None:
         server.tell(refused=name, reason=reason)
         sys.exit(0)
@@ -360,103 +334,50 @@ def settle() -> None:
     gc.freeze()
 
 
-def start_kernel(freshness: Freshness, request: Request, descriptors: list[int]) -> None:
-    """Be the kernel that was asked for, as if started by its command."""
-    enter(request, descriptors)
-    freshness.reseed()
-    freshness.hide_filters()
-    from ipykernel.kernelapp import IPKernelApp
-
-    # The class took its default from the environment when it was imported, in the server.
-    app: Any = IPKernelApp.instance(parent_handle=os.getppid())
-    app.initialize()
-    freshness.show_filters()
-    catch_up(app)
-    up = descriptors[3]
-    os.write(up, b"1")
-    os.close(up)
-    try:
-        app.start()
-    finally:
-        end_quickly(app)
+def import_for_kernels(freshness: Any) -> None:
+    """Import what every kernel does; what that brings is every kernel's own."""
+    del sys.modules["gc"]  # needed here, and unknown to a kernel that has not imported it
+    gc.disable()
+    for name in _KERNEL_MODULES:
+        import_if_there(name)
+    gc.enable()
+    freshness.is_gc_hidden = sys.modules.setdefault("gc", gc) is gc
+    freshness.filters[:] = warnings.filters
+    freshness.note()
+    settle()
 
 
-def catch_up(app: Any) -> None:
-    """Do what preloaded modules would have done, had there been a shell already."""
-    widgets: Any = sys.modules.get("ipywidgets")
-    if widgets is not None:
-        widgets.load_ipython_extension(app.shell)
+def main() -> tuple[CodeType, Callable[[], None]] | None:
+    """Serve until the client is gone.
 
-
-def end_quickly(app: Any) -> None:
-    """End as an interpreter does, but leave the taking apart of modules to the system.
-
-    Threads are joined, ``atexit`` functions run, then what the notebook made goes: files
-    are flushed, ``__del__`` is called.
+    In a forked kernel it returns what that is to run, and what is to be called at its end.
     """
-    # It may be flushing what was printed, which needs the publishing thread: stopping that
-    # first, as ipykernel's own atexit function does, can leave both waiting for ever.
-    control = getattr(app, "control_thread", None)
-    if control is not None and control.is_alive():
-        control.stop()
-        control.join()
-    _threading._shutdown()  # noqa: SLF001 - as the interpreter itself does
-    atexit._run_exitfuncs()  # noqa: SLF001
-    app.shell.user_ns.clear()
-    gc.collect()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def enter(request: Request, descriptors: list[int]) -> None:
-    """Take on streams, directory, environment and command line of the new process."""
-    for stream in range(3):
-        os.dup2(descriptors[stream], stream)
-        os.close(descriptors[stream])
-    os.chdir(request["folder"])
-    environment = dict(request["environment"], JPY_PARENT_PID=str(os.getppid()))
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv[:] = [find_main(request["module"])] + request["arguments"]
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv[:] = request["command"]
-
-
-def find_main(module: str) -> str:
-    """Return the file that ``python -m module`` runs."""
-    import importlib.util
-
-    spec: Any = importlib.util.find_spec(module)
-    if spec.submodule_search_locations:
-        spec = importlib.util.find_spec(module + ".__main__")
-    return str(spec.origin)
-
-
-def main() -> None:
-    """Serve until the client is gone, or be the kernel that was forked."""
     if sys.path and sys.path[0] == str(Path(__file__).resolve().parent):
         del sys.path[0]
     server = Server(socket.socket(fileno=int(sys.argv[1])))
-    freshness = Freshness()
+    kernels: Any = None
+    freshness: Any = None
     if sys.argv[2] == "fork":
-        for name in _KERNEL_MODULES:
-            import_if_there(name)
-        freshness = Freshness()
-        freshness.note()
-        settle()
+        kernels = load_beside("fork_kernel")
+        freshness = kernels.Freshness(load_beside("fork_random"))
+        import_for_kernels(freshness)
     server.tell(ready=[])
     while True:
         work = server.serve()
         if work is None:
             server.end()
-            return
+            return None
         request, descriptors = work
         if request["do"] == "kernel":
-            start_kernel(freshness, request, descriptors)
-            return
+            return kernels.prepare_kernel(freshness, request, descriptors), kernels.end_quickly
         server = be_preloaded(freshness, request, descriptors)
 
 
 if __name__ == "__main__":
-    main()
+    kernel = main()
+    if kernel is not None:
+        try:
+            # As many frames as ``python -m`` has, for code that asks for its depth.
+            _runpy._run_code(kernel[0], {}, mod_name="__main__")  # noqa: SLF001
+        finally:
+            kernel[1]()

@@ -128,6 +128,8 @@ class TableTransform(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Replace every placeholder of the page."""
+        if self.env.docname not in get_table_docs(self.env):
+            return  # most pages: looking through all their nodes would cost more than all else
         for placeholder in list(self.document.findall(TablePlaceholder)):
             make = _make_report if placeholder["kind"] == "report" else _make_cells
             placeholder.replace_self(make(self.env, placeholder))

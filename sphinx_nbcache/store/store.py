@@ -163,11 +163,15 @@ class Store:
             raise StoreError(self.path, f"cannot be repaired: {error}") from error
 
     def _verify_entries(self, sound: set[str]) -> Iterator[Problem]:
+        def has(digest: str) -> bool:
+            # What another process stored meanwhile was not seen when the objects were listed.
+            return digest in sound or self.objects.read(digest) is not None
+
         for path in self.entries.list_paths():
             item = self.entries.read(path)
             if isinstance(item, Problem):
                 yield item
-            elif missing := _find_missing(item, sound.__contains__):
+            elif missing := _find_missing(item, has):
                 yield Problem(path, missing)
 
     def _list_abandoned(self) -> Iterator[Path]:

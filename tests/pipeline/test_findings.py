@@ -41,7 +41,7 @@ FROZEN = Config(frozen=True)
 class CountingReading:
     """Reads files, and remembers which ones."""
 
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     version: str = "1"
     read_names: list[str] = field(default_factory=list)
 

@@ -183,6 +183,8 @@ class CodeReader(ast.NodeVisitor):
     def _note_name(self, name: str, owner: str = "") -> None:
         if name == "modules" and owner == "sys":
             self.events.append(Look("uses sys.modules"))
+        elif name == "filters" and owner == "warnings":
+            self.events.append(Look("lists the filters of warnings"))
         elif name in words.LOOKS:
             self.events.append(Look(words.LOOKS[name]))
         elif owner == "random" and name in words.SEEDS:

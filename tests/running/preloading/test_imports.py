@@ -171,6 +171,7 @@ def test_what_only_reads_is_no_obstacle(code: str) -> None:
     "code",
     [
         "import sys\nprint('scipy' in sys.modules)",
+        "import warnings\nprint(warnings.filters)",
         "from sys import modules\ndel modules['json']",
         "print(ValueError.__subclasses__())",
         "import importlib\nimportlib.reload(numpy)",
