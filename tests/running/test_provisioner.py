@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 
 from tests.conftest import wait_until
