@@ -12,6 +12,7 @@ _VARYING = (
     (re.compile(r"0x[0-9a-f]{6,}"), "0xADDRESS"),
     (re.compile(r"ipykernel_\d+"), "ipykernel_PID"),
     (re.compile(r"\btmp[a-z0-9_]{8}\b"), "tmpNAME"),
+    (re.compile(r"\bpid=\d+"), "pid=PID"),
     (re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])"), "ID"),
     (re.compile(r"^(?:CPU times|Wall time): .*$", re.MULTILINE), "TIMES"),
     (re.compile(r"^.* per loop \(mean .*$", re.MULTILINE), "TIMES"),
