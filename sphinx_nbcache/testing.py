@@ -118,6 +118,8 @@ class RecordingProgress:
         self.topics: list[tuple[Topic, str]] = []
         """What each warning was about: its topic, and the notebook if it was one."""
         self.ticks = 0
+        self.large: set[str] = set()
+        """Large files that had to be read."""
 
     def begin(self, stale: int) -> None:
         """Remember how many notebooks are to be run."""
@@ -142,6 +144,10 @@ class RecordingProgress:
     def tick(self) -> None:
         """Count."""
         self.ticks += 1
+
+    def digest(self, name: str, done: int, size: int) -> None:
+        """Remember which large files were read."""
+        self.large.add(name)
 
     def end(self) -> None:
         """Remember the end."""

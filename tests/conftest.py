@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,10 @@ ListProcesses = Callable[[], list[psutil.Process]]
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+# A shell starts what runs in its background with Ctrl-C ignored, which all children inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _VARIABLES = tuple(option.variable for option in OPTIONS if option.variable)
 _MARK = "MARK_OF_A_TEST"  # not NBCACHE_..., which builds in tests do not hand on

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
+from sphinx_nbcache.cli.checking import check
+from sphinx_nbcache.cli.looking import plan, status, why
+from sphinx_nbcache.cli.wrong_use import explain_errors
 from sphinx_nbcache.config import EXECUTORS
-from sphinx_nbcache.errors import NbCacheError
 from sphinx_nbcache.model import Outcome, Report, Topic
 from sphinx_nbcache.pipeline import NotebookCache, Silence
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def _explain_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Show our errors as one line, and exit with the status for wrong use."""
-
-    @wraps(function)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return function(*args, **kwargs)
-        except NbCacheError as error:
-            raise click.UsageError(str(error)) from error
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,11 +22,11 @@ def _explain_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
     help="Folder of the cache. Default: NBCACHE_PATH, else .nbcache in the project root.",
 )
 @click.pass_context
-@_explain_errors
+@explain_errors
 def main(context: click.Context, cache_path: Path | None) -> None:
     """Execute notebooks, only the stale ones, and keep their outputs.
 
-    Exit status: 0 fine, 1 a notebook failed or the cache is damaged, 2 wrong use.
+    Exit status: 0 fine, 1 a notebook failed or differs or the cache is damaged, 2 wrong use.
     """
     context.obj = NotebookCache(cache_path)
 
@@ -55,7 +38,7 @@ def main(context: click.Context, cache_path: Path | None) -> None:
 @click.option("-f", "--force", is_flag=True, help="Run notebooks whose outputs are cached, too.")
 @click.option("--frozen", is_flag=True, default=None, help="Start no kernel; a miss is a failure.")
 @click.pass_obj
-@_explain_errors
+@explain_errors
 def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,
     paths: tuple[Path, ...],
@@ -104,7 +87,7 @@ def _show_totals(report: Report) -> None:
 @main.command()
 @click.option("--repair", is_flag=True, help="Remove what is damaged.")
 @click.pass_obj
-@_explain_errors
+@explain_errors
 def verify(cache: NotebookCache, repair: bool) -> None:
     """Read everything in the cache and name what is damaged."""
     problems = cache.verify(repair=repair)
@@ -113,3 +96,7 @@ def verify(cache: NotebookCache, repair: bool) -> None:
     click.echo(f"{cache.path}: {len(problems)} damaged" if problems else f"{cache.path}: sound")
     if problems and not repair:
         raise SystemExit(1)
+
+
+for _command in (why, plan, status, check):
+    main.add_command(_command)

@@ -12,6 +12,9 @@ from typing import Any
 
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?P<binary>i?)B?", re.IGNORECASE)
 _NAME = re.compile(r"[^\s,=]+")
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|min|h|d|w)", re.IGNORECASE)
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+_LEVELS = ("on", "warn", "off")
 
 
 def check_path(value: Any) -> Path | None:
@@ -66,12 +69,35 @@ def check_patterns(value: Any) -> tuple[str, ...]:
     return tuple(item.strip() for item in value if item.strip())
 
 
+def check_expressions(value: Any) -> tuple[str, ...]:
+    """Return regular expressions: one for each line of a text, or item of a list."""
+    if isinstance(value, str):
+        value = value.splitlines()
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError
+    expressions = tuple(item for item in value if item.strip())
+    for expression in expressions:
+        try:
+            re.compile(expression)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError from error
+    return expressions
+
+
 def check_count(value: Any) -> int:
     """Return a whole number from 0; a text of digits is one."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError
     count = int(value)
     if count < 0:
+        raise ValueError
+    return count
+
+
+def check_positive(value: Any) -> int:
+    """Return a whole number from 1; a text of digits is one."""
+    count = check_count(value)
+    if count == 0:
         raise ValueError
     return count
 
@@ -115,6 +141,46 @@ def check_modules(value: Any) -> tuple[str, ...] | None:
     if not all(part.isidentifier() for name in names for part in name.split(".")):
         raise ValueError
     return names
+
+
+def check_duration(value: Any) -> float | None:
+    """Return seconds, given as such or as a text like ``90s``, ``30min``, ``12h``, ``7d``, ``2w``.
+
+    None for no limit.
+    """
+    if value in (None, ""):
+        return None
+    if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
+        return check_seconds(float(found["number"]) * _UNITS[found["unit"].lower()])
+    return check_seconds(value)
+
+
+def check_names(value: Any) -> tuple[str, ...]:
+    """Return names without spaces, commas and equals signs."""
+    names = check_patterns(value)
+    if not all(_NAME.fullmatch(name) for name in names):
+        raise ValueError
+    return names
+
+
+def check_levels(*classes: str) -> Callable[[Any], tuple[tuple[str, str], ...]]:
+    """Return a check for levels of some classes: a dict, or a text like ``packages=warn``.
+
+    What is not named is ``on``; True and False stand for ``on`` and ``off``.
+    """
+
+    def check(value: Any) -> tuple[tuple[str, str], ...]:
+        if isinstance(value, str):
+            pairs = (item.partition("=") for item in value.split(",") if item.strip())
+            value = {name.strip(): level.strip() for name, _, level in pairs}
+        words: dict[Any, str] = {True: "on", False: "off"}
+        levels: dict[str, Any] = dict(value)
+        given = {name: words.get(level, str(level)) for name, level in levels.items()}
+        if not (given.keys() <= set(classes) and set(given.values()) <= set(_LEVELS)):
+            raise ValueError
+        return tuple((name, given[name]) for name in classes if given.get(name, "on") != "on")
+
+    return check
 
 
 def check_capacities(value: Any) -> tuple[tuple[str, int], ...]:

@@ -15,11 +15,15 @@ from sphinx_nbcache.config.checks import (
     check_capacities,
     check_choice,
     check_count,
+    check_expressions,
     check_flag,
     check_jobs,
+    check_levels,
     check_modules,
+    check_names,
     check_path,
     check_patterns,
+    check_positive,
     check_seconds,
     check_size,
 )
@@ -28,6 +32,8 @@ from sphinx_nbcache.errors import ConfigurationError
 EXECUTORS = ("local-serial", "local-parallel", "temp-serial", "temp-parallel")
 ON_ERROR = ("fail", "warn")
 KERNEL_STARTS = ("auto", "fork", "spawn")
+TRACKED = ("files", "listings", "missing", "modules", "packages", "python")
+"""The classes of inputs that ``track`` sets a level for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,58 @@ OPTIONS = (
         "NBCACHE_MEMORY_LIMIT",
     ),
     Option(
+        "track",
+        {},
+        'a dict of "on", "warn" or "off" for some of ' + ", ".join(TRACKED),
+        "What makes outputs stale when it changes, beside the code: `files` that the notebook "
+        "read, `listings` of folders, `missing` files that it looked for, `modules` of the "
+        "project, installed `packages`, the version of `python`. `on`: the notebook runs again; "
+        "`warn`: it does not, and the build says so; `off`: nobody looks. All are `on` by "
+        "default. With `nbcache_frozen` packages and Python are never more than a note in the "
+        "report: the machine that only shows pages need not have them.",
+        check_levels(*TRACKED),
+        "NBCACHE_TRACK",
+    ),
+    Option(
+        "depends",
+        (),
+        "a list of patterns of files",
+        "Files that every notebook depends on, though nobody sees it read them: "
+        '`["../uv.lock", "data/*.nc"]`, relative to the folder of `conf.py`; `**` stands for '
+        "any folders. A change of content makes all notebooks stale. A notebook adds its own "
+        "with `nbcache: {depends: [...]}` in its metadata, relative to its own folder.",
+        check_patterns,
+        "NBCACHE_DEPENDS",
+    ),
+    Option(
+        "env",
+        (),
+        "a list of names of environment variables",
+        "Environment variables that every notebook depends on. Their values are not stored, only "
+        "digests of them. A notebook adds its own with `nbcache: {env: [...]}`.",
+        check_names,
+        "NBCACHE_ENV",
+    ),
+    Option(
+        "entries_per_key",
+        10,
+        "a whole number from 1",
+        "How many answers are kept for the same code, one for each state of what it read, so "
+        "that going back to another branch finds them. Beyond that, those used longest ago go.",
+        check_positive,
+        "NBCACHE_ENTRIES_PER_KEY",
+    ),
+    Option(
+        "check_ignore",
+        (),
+        "a list of regular expressions",
+        "What may differ when `nbcache check --rerun` runs a notebook again: the parts of its "
+        r"text outputs that one of these matches, such as `[r'\d+\.\d+ seconds']`. In the "
+        "environment variable each line is one.",
+        check_expressions,
+        "NBCACHE_CHECK_IGNORE",
+    ),
+    Option(
         "rerun",
         (),
         "a list of patterns of document names",
@@ -196,6 +254,12 @@ class Config:
     """Seconds; None for no limit."""
     memory_limit: int | None = None
     """Bytes; None for no limit."""
+    track: tuple[tuple[str, str], ...] = ()
+    """(class of inputs, level) pairs; what is not here is on."""
+    depends: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    entries_per_key: int = 10
+    check_ignore: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
 
     @property
@@ -207,6 +271,15 @@ class Config:
     def is_serial(self) -> bool:
         """Return whether notebooks run one after another."""
         return self.executor.endswith("-serial")
+
+    @classmethod
+    def read_option(cls, name: str, value: Any) -> Any:
+        """Check the value of one option alone.
+
+        Raises ConfigurationError.
+        """
+        (option,) = (option for option in OPTIONS if option.name == name)
+        return option.read(value, name)
 
     @classmethod
     def from_values(

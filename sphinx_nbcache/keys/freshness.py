@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 
-from sphinx_nbcache.model import Input, Inputs
+from sphinx_nbcache.model import Change, Input
+
+FindNow = Callable[[Input], str | None]
+"""Returns the digest that an input has now; None where that cannot be told here."""
 
 
-def find_changes(inputs: Inputs, current: Mapping[tuple[str, str], str]) -> tuple[Input, ...]:
-    """Return the inputs that no longer hold.
+def find_changes(items: Iterable[Input], find_now: FindNow) -> tuple[Change, ...]:
+    """Return the inputs that are not as they were.
 
-    :param current: (kind, name) to the digest it has now; an input that is not in it
-        could not be observed and counts as changed.
+    What cannot be told holds: a package is not older for want of a kernel to ask.
     """
-    return tuple(
-        item for item in inputs.items if current.get((item.kind, item.name)) != item.digest
-    )
+    found = ((item, find_now(item)) for item in items)
+    return tuple(Change(item, now) for item, now in found if now is not None and now != item.digest)

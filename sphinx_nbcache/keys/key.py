@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sphinx_nbcache.model import Key, Notebook, digest_json
+from sphinx_nbcache.model import Key, Notebook, digest_bytes, to_canonical_json
 
 KEY_FORMAT = 1
 EXECUTION_TAGS = frozenset({"skip-execution", "raises-exception", "parameters"})
@@ -39,7 +39,26 @@ def compute_key(
     allow_errors: bool = False,
     parameters: Mapping[str, Any] | None = None,
 ) -> Key:
-    """Return the key of a notebook.
+    """Return the key of a notebook: the digest of its question; see ``make_question``."""
+    question = make_question(
+        notebook,
+        kernel=kernel,
+        working_directory=working_directory,
+        allow_errors=allow_errors,
+        parameters=parameters,
+    )
+    return Key(digest_bytes(question))
+
+
+def make_question(
+    notebook: Notebook,
+    *,
+    kernel: str,
+    working_directory: str | None,
+    allow_errors: bool = False,
+    parameters: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Return what is asked with a notebook, as canonical JSON, of which its key is the digest.
 
     :param kernel: name of the kernel, after aliases.
     :param working_directory: POSIX path relative to the project root; None where it runs
@@ -59,7 +78,7 @@ def compute_key(
         "parameters": dict(parameters or {}),
         "cells": cells,
     }
-    return Key(digest_json(asked))
+    return to_canonical_json(asked)
 
 
 def normalise_source(source: str) -> str:

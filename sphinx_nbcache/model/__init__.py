@@ -1,12 +1,22 @@
 """Frozen values that travel between the layers; no I/O, no third-party library."""
 
 from sphinx_nbcache.model.digest import digest_bytes, digest_json, to_canonical_json
-from sphinx_nbcache.model.entry import ENTRY_FORMAT, Artifact, Entry
-from sphinx_nbcache.model.inputs import Input, Inputs
+from sphinx_nbcache.model.entry import ENTRY_FORMAT, Entry
+from sphinx_nbcache.model.inputs import (
+    ABSENT,
+    UNSTABLE,
+    Change,
+    Declared,
+    Input,
+    InputKind,
+    Inputs,
+)
 from sphinx_nbcache.model.job import Demands, Job, Mode, Run, Settings
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.notebook import DEFAULT_KERNEL, CodeCell, Notebook
+from sphinx_nbcache.model.observation import Interpreter, Listing, Module, Observation, Read
 from sphinx_nbcache.model.outcome import (
+    Artifact,
     CellRun,
     CellStatus,
     Failure,
@@ -19,24 +29,34 @@ from sphinx_nbcache.model.outputs import CellOutputs, Outputs
 from sphinx_nbcache.model.topic import Topic
 
 __all__ = [
+    "ABSENT",
     "DEFAULT_KERNEL",
     "ENTRY_FORMAT",
+    "UNSTABLE",
     "Artifact",
     "CellOutputs",
     "CellRun",
     "CellStatus",
+    "Change",
     "CodeCell",
+    "Declared",
     "Demands",
     "Entry",
     "Failure",
     "Input",
+    "InputKind",
     "Inputs",
+    "Interpreter",
     "Job",
     "Key",
+    "Listing",
     "Mode",
+    "Module",
     "Notebook",
+    "Observation",
     "Outcome",
     "Outputs",
+    "Read",
     "Report",
     "Run",
     "Settings",

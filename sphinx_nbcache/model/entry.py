@@ -1,10 +1,11 @@
 """An entry: the immutable record of one successful run.
 
-Owns the stored form (format 2) and its seal; where entries lie is the store's.
+Owns the stored form (format 3) and its seal; where entries lie is the store's.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +13,9 @@ from typing import Any
 from sphinx_nbcache.model.digest import digest_json
 from sphinx_nbcache.model.inputs import Inputs
 from sphinx_nbcache.model.key import Key
-from sphinx_nbcache.model.outcome import CellRun
+from sphinx_nbcache.model.outcome import Artifact, CellRun
 
-ENTRY_FORMAT = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """A file that the notebook wrote; ``path`` is relative to the project root."""
-
-    path: str
-    digest: str
-    mode: int
+ENTRY_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +34,13 @@ class Entry:
     source: str
     """Path of the notebook that was run, relative to the project root; for people."""
     artifacts: tuple[Artifact, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``."""
+
+    @property
+    def name(self) -> str:
+        """Return what tells the entry from all others: ``key/inputs digest``."""
+        return f"{self.key}/{self.inputs.digest}"
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -60,6 +59,7 @@ class Entry:
             "inputs": self.inputs.to_json(),
             "outputs": self.outputs,
             "artifacts": [[a.path, a.digest, a.mode] for a in self.artifacts],
+            "notes": list(self.notes),
             "cells": [cell.to_json() for cell in self.cells],
         }
         value["seal"] = digest_json(value)
@@ -97,8 +97,12 @@ class Entry:
             seconds=value["seconds"],
             cells=tuple(map(CellRun.from_json, value["cells"])),
             source=value["source"],
-            artifacts=tuple(
-                Artifact(path=path, digest=digest, mode=mode)
-                for path, digest, mode in value["artifacts"]
-            ),
+            artifacts=tuple(itertools.starmap(_make_artifact, value["artifacts"])),
+            notes=tuple(value["notes"]),
         )
+
+
+def _make_artifact(path: Any, digest: Any, mode: Any) -> Artifact:
+    if not (isinstance(path, str) and isinstance(digest, str) and isinstance(mode, int)):
+        raise TypeError
+    return Artifact(path=path, digest=digest, mode=mode)

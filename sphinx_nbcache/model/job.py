@@ -6,13 +6,16 @@ known here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from sphinx_nbcache.model.inputs import Declared
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.notebook import Notebook
+from sphinx_nbcache.model.observation import Observation
 from sphinx_nbcache.model.outcome import CellRun, Failure, Status
 from sphinx_nbcache.model.outputs import Outputs
 
@@ -39,6 +42,38 @@ class Settings:
     excludepatterns: tuple[str, ...] = ()
     kernel_rgx_aliases: tuple[tuple[str, str], ...] = ()
     """(regular expression, kernel name) pairs; the first full match wins."""
+
+    def to_json(self) -> str:
+        """Return a text form, for those who were not there when they were read."""
+        return json.dumps(
+            [
+                self.mode,
+                self.timeout_s,
+                self.allow_errors,
+                self.in_temp,
+                self.excludepatterns,
+                self.kernel_rgx_aliases,
+            ]
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Read the text form back.
+
+        Raises ValueError for anything else.
+        """
+        try:
+            mode, timeout_s, allow_errors, in_temp, patterns, aliases = json.loads(text)
+            return cls(
+                mode=Mode(mode),
+                timeout_s=timeout_s,
+                allow_errors=allow_errors,
+                in_temp=in_temp,
+                excludepatterns=tuple(patterns),
+                kernel_rgx_aliases=tuple((expression, name) for expression, name in aliases),
+            )
+        except TypeError as error:
+            raise ValueError("not settings") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +104,11 @@ class Job:
     """Longest time for one cell; None for no limit."""
     allow_errors: bool
     demands: Demands = Demands()
+    declared: Declared = field(default_factory=Declared)
+    after: tuple[str, ...] = ()
+    """Names of the notebooks that have to end before this one starts."""
+    question: bytes = b""
+    """What is asked, of which the key is the digest."""
     retries: int = 0
     """How often it is run again when a cell of it failed."""
     memory_limit_bytes: int | None = None
@@ -93,5 +133,7 @@ class Run:
     """Why the first attempt failed, where there was another."""
     modules: frozenset[str] | None = None
     """Libraries that it was seen to import, of those that kernels may share; None if unknown."""
+    observation: Observation | None = None
+    """What its kernel was seen to read and write; None where nobody could look."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Seconds of the last attempt: ``start``, ``ready``, ``cells``, ``shutdown``."""

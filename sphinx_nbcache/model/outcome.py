@@ -11,7 +11,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sphinx_nbcache.model.inputs import Declared, Inputs
 from sphinx_nbcache.model.key import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that the notebook wrote; ``path`` is relative to the project root."""
+
+    path: str
+    digest: str
+    mode: int
 
 
 class Status(StrEnum):
@@ -125,6 +135,18 @@ class Outcome:
     """Why the first attempt failed, where there was another."""
     outputs: str | None = None
     """Digest of the outputs object."""
+    changes: tuple[str, ...] = ()
+    """All that made it stale; ``reason`` says it in short."""
+    inputs: Inputs = field(default_factory=Inputs)
+    """What the run that made the outputs was seen to read."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Files that it wrote."""
+    declared: Declared = field(default_factory=Declared)
+    """What its outputs depend on beside what was seen."""
+    notes: tuple[str, ...] = ()
+    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``."""
+    warnings: tuple[str, ...] = ()
+    """Changes that do not make it stale, because ``nbcache_track`` says so."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Seconds that its run in this build took to ``start`` the kernel, until that was
     ``ready``, for its ``cells``, to ``shutdown`` and to ``save``; empty if it did not run."""
@@ -166,6 +188,17 @@ class Report:
     outcomes: tuple[Outcome, ...]
     seconds: float = 0.0
     """Wall seconds spent executing."""
+    changed: frozenset[str] = frozenset()
+    """Files below the root, by name, that notebooks wrote or that were put back."""
+
+    def unite(self, later: Report) -> Report:
+        """Return this report with the outcomes of a later one in the place of its own."""
+        outcomes = {outcome.name: outcome for outcome in (*self.outcomes, *later.outcomes)}
+        return Report(
+            tuple(outcomes[name] for name in sorted(outcomes)),
+            self.seconds + later.seconds,
+            self.changed | later.changed,
+        )
 
     @property
     def totals(self) -> Totals:

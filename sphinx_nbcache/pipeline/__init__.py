@@ -2,27 +2,40 @@
 
 from sphinx_nbcache.pipeline.build import NOT_CACHED, build
 from sphinx_nbcache.pipeline.collect import READ_ERROR
-from sphinx_nbcache.pipeline.lookup import look_up
+from sphinx_nbcache.pipeline.declared import declare_for_all, unite_declared
+from sphinx_nbcache.pipeline.documentation import note_documentation
+from sphinx_nbcache.pipeline.drift import CellDrift, Drift
+from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
 from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_cache import NotebookCache
 from sphinx_nbcache.pipeline.plan import apply_execution_metadata, find_exclusion, make_plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Reading, Source
+from sphinx_nbcache.pipeline.standing import Standing, State
 
 __all__ = [
     "NOT_CACHED",
     "READ_ERROR",
+    "Asked",
+    "CellDrift",
+    "Drift",
+    "Lookup",
     "NotebookCache",
     "Progress",
     "Project",
     "Reading",
     "Silence",
     "Source",
+    "Standing",
+    "State",
+    "Verdict",
     "apply_execution_metadata",
     "build",
+    "declare_for_all",
     "find_exclusion",
-    "look_up",
     "make_plan",
     "merge_outputs",
+    "note_documentation",
+    "unite_declared",
 ]

@@ -7,95 +7,188 @@ It knows none of them: what a source is and how it is read comes in with the cal
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sphinx_nbcache.model import Outcome, Report, Status
-from sphinx_nbcache.pipeline.collect import Collection, make_failure
-from sphinx_nbcache.pipeline.plan import Plan
+from sphinx_nbcache.model import Artifact, Job, Outcome, Report, Status, Topic
+from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
+from sphinx_nbcache.pipeline.declared import declare_for_all
+from sphinx_nbcache.pipeline.explanation import MISSING, NEVER_RUN
+from sphinx_nbcache.pipeline.lookup import Lookup
+from sphinx_nbcache.pipeline.ordering import Edges, resolve_after, take_out_cycles
 from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.pipeline.source import Reading, Source
+from sphinx_nbcache.store import News
 
 if TYPE_CHECKING:
     from sphinx_nbcache.running import Executor
 
 NOT_CACHED = "NotCachedError"
+CYCLE = "CycleError"
 
 
-def build(
+def build(  # noqa: PLR0913 - what the three callers have to say
     sources: Iterable[Source],
     *,
     reading: Reading,
     project: Project,
     rerun: Mapping[str, str],
     progress: Progress,
+    lookup: Lookup | None = None,
+    unchanged: Mapping[str, Iterable[Artifact]] = MappingProxyType({}),
 ) -> Report:
     """Bring the outputs of all notebooks among the sources into the store.
 
     :param rerun: name to reason, for notebooks that run although their outputs are stored.
+    :param lookup: the state of the project, if the caller has looked at it already.
+    :param unchanged: what other notebooks of the project wrote, whose outputs hold: it is put
+        in its place, too.
 
     Returns one outcome for each notebook. Raises StoreError when the store cannot be
     written; a notebook that fails is an outcome, not an error.
     """
     if notice := project.store.describe_foreign_format():
         progress.warn(notice)
-    collection = Collection(project, reading, progress)
-    collection.collect(sources, rerun)
-    outcomes, stale = collection.outcomes, collection.stale
-    if project.config.frozen:
-        outcomes += [_refuse(plan) for plan in stale]
-        stale = []
-    seconds = _run(stale, project, progress, outcomes)
-    _note(outcomes, project, collection.findings)
-    return Report(tuple(sorted(outcomes, key=lambda outcome: outcome.name)), seconds)
+    for problem in declare_for_all(project)[1]:
+        progress.warn(problem, Topic.METADATA)
+    lookup = lookup or Lookup(project, progress.digest)
+    return _Build(list(sources), reading, project, progress, lookup).run(rerun, unchanged)
 
 
-def _run(stale: list[Plan], project: Project, progress: Progress, outcomes: list[Outcome]) -> float:
-    """Run what is stale; return the wall seconds it took."""
-    if not stale:
-        return 0.0
-    # Imported only when there is something to run: most builds have nothing.
-    from sphinx_nbcache.pipeline.flight import Flight
+class _Build:
+    """One build, from sources to a report."""
 
-    clock = time.perf_counter()
-    progress.begin(len(stale))
+    def __init__(
+        self,
+        sources: list[Source],
+        reading: Reading,
+        project: Project,
+        progress: Progress,
+        lookup: Lookup,
+    ) -> None:
+        self._sources = sources
+        self._project = project
+        self._progress = progress
+        self._lookup = lookup
+        restorer = Restorer(project, lookup.present, progress)
+        self._collection = Collection(project, reading, progress, lookup=lookup, restorer=restorer)
+        self._outcomes = self._collection.outcomes
+        self._seconds = 0.0
+        self._changed: set[str] = set()
 
-    def land(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        progress.finish(outcome)
+    def run(self, rerun: Mapping[str, str], unchanged: Mapping[str, Iterable[Artifact]]) -> Report:
+        """Collect, run what is stale, and again what that has made stale."""
+        for name, artifacts in unchanged.items():
+            self._collection.restorer.restore(name, artifacts)
+        stale = self._collection.collect(self._sources, rerun)
+        if self._project.config.frozen:
+            for item in stale:
+                self._outcomes[item.plan.name] = _refuse(item)
+            stale = []
+        edges = self._find_edges()
+        stale = self._take_out_cycles(stale, edges)
+        if stale:
+            self._fly(stale, edges)
+        self._changed.update(self._collection.restorer.written)
+        self._note()
+        outcomes = sorted(self._outcomes.values(), key=lambda outcome: outcome.name)
+        return Report(tuple(outcomes), self._seconds, frozenset(self._changed))
 
-    try:
-        Flight(project, progress, land).run(stale, _open_executor(stale, project))
-    finally:
-        progress.end()
-    return time.perf_counter() - clock
+    def _fly(self, stale: list[Stale], edges: Edges) -> None:
+        """Run notebooks, and those that read what these have written."""
+        # Imported only when there is something to run: most builds have nothing.
+        from sphinx_nbcache.pipeline.flight import Flight
+
+        clock = time.perf_counter()
+
+        def land(outcome: Outcome) -> None:
+            self._outcomes[outcome.name] = outcome
+            self._progress.finish(outcome)
+
+        def find_more(written: Mapping[str, set[str]]) -> list[Stale]:
+            self._changed.update(written)
+            return self._collection.find_affected(written)
+
+        flight = Flight(
+            self._project,
+            self._progress,
+            lookup=self._lookup,
+            edges=edges,
+            restorer=self._collection.restorer,
+            landed=land,
+        )
+        try:
+            jobs = [item.plan.job for item in stale if item.plan.job is not None]
+            flight.run(stale, open_executor(jobs, self._project), find_more)
+        finally:
+            self._progress.end()
+            self._seconds = time.perf_counter() - clock
+
+    def _take_out_cycles(self, stale: list[Stale], edges: Edges) -> list[Stale]:
+        """Make failures of notebooks that wait for each other; return the others."""
+        in_cycle = {}
+        for cycle in take_out_cycles(edges):
+            circle = " -> ".join([*cycle, cycle[0]])
+            in_cycle.update(dict.fromkeys(cycle, f"these notebooks wait for each other: {circle}"))
+        for name, message in in_cycle.items():
+            path = self._collection.plans[name].notebook.path
+            self._outcomes[name] = make_failure(name, path, CYCLE, message)
+        return [item for item in stale if item.plan.name not in in_cycle]
+
+    def _find_edges(self) -> Edges:
+        """Return who waits for whom, as the notebooks themselves say."""
+        edges: Edges = {}
+        for plan in self._collection.plans.values():
+            job = plan.job
+            if job is None or not job.after:
+                continue
+            source = Source.from_job(job)
+            before, unknown = resolve_after(job.after, source, self._sources, self._project.folder)
+            edges[job.name] = before
+            for name in unknown:
+                problem = f"nbcache: after: {name!r} is no notebook of this build"
+                self._progress.warn(problem, Topic.METADATA, job.name)
+        return edges
+
+    def _note(self) -> None:
+        """Remember which entries answered, and what was found out on the way."""
+        outcomes = self._outcomes.values()
+        hits = [outcome for outcome in outcomes if outcome.status is Status.HIT and outcome.key]
+        news = News(
+            uses=tuple(f"{outcome.key}/{outcome.inputs.digest}" for outcome in hits),
+            findings=self._collection.findings.new,
+            files=self._lookup.present.digests.take_new(),
+            memos=self._lookup.memory.new,
+            pages=tuple(self._collection.pages),
+            written=tuple(self._collection.restorer.noted),
+            has_run=any(outcome.status is Status.RAN for outcome in outcomes),
+        )
+        self._project.store.note_build(news)
 
 
-def _open_executor(stale: list[Plan], project: Project) -> Executor:
-    """Return the executor for some plans, which knows what their notebooks import."""
+def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
+    """Return the executor for some jobs, which knows what their notebooks import."""
     from sphinx_nbcache.running import create_executor
 
-    jobs = [plan.job for plan in stale if plan.job is not None]
     found = project.store.index.find_modules()
     sources = {job.name: project.relate(job.notebook.path) for job in jobs}
     learned = {name: found[source] for name, source in sources.items() if source in found}
     return create_executor(project.config, jobs, learned)
 
 
-def _note(outcomes: list[Outcome], project: Project, findings: Mapping[str, str]) -> None:
-    """Remember which keys were asked for, and what was found out on the way."""
-    has_run = any(outcome.status is Status.RAN for outcome in outcomes)
-    keys = {outcome.key for outcome in outcomes if outcome.status is Status.HIT and outcome.key}
-    project.store.note_build(keys, findings=findings, has_run=has_run)
-
-
-def _refuse(plan: Plan) -> Outcome:
+def _refuse(item: Stale) -> Outcome:
     """Return the outcome of a notebook that would have to run, but no kernel may start."""
+    plan, explanation = item.plan, item.explanation
+    is_unknown = explanation.reason in (NEVER_RUN, MISSING)
+    what = "are not in the cache" if is_unknown else f"do not hold: {explanation.reason}"
     message = (
-        "its outputs are not in the cache, and nbcache_frozen lets no kernel start; build once "
-        "without it where the notebook can run, and bring the cache here"
+        f"its outputs {what}, and nbcache_frozen lets no kernel start; build once without it "
+        "where the notebook can run, and bring the cache here"
     )
     outcome = make_failure(plan.name, plan.notebook.path, NOT_CACHED, message)
-    return replace(outcome, key=None if plan.job is None else plan.job.key)
+    key = None if plan.job is None else plan.job.key
+    return replace(outcome, key=key, changes=explanation.changes)

@@ -1,4 +1,4 @@
-"""What a notebook asks of the schedule: its own metadata ``nbcache: {...}``. Pure.
+"""What a notebook asks for itself: its own metadata ``nbcache: {...}``. Pure.
 
 Nothing in it changes the key, and nothing in it can stop a build: what is not understood
 is told, and the rest holds.
@@ -8,38 +8,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from sphinx_nbcache.model import Demands, Notebook
+from sphinx_nbcache.config import check_duration
+from sphinx_nbcache.model import Declared, Demands, Notebook
 
 METADATA_KEY = "nbcache"
 _RESOURCE = re.compile(r"[^\s,=]+")
 
 
-def read_demands(notebook: Notebook, *, timeout_s: float | None) -> tuple[Demands, tuple[str, ...]]:
-    """Return what a notebook's metadata demands, and what in it is not understood.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a notebook's own metadata says, as far as it is understood."""
+
+    demands: Demands = field(default_factory=Demands)
+    declared: Declared = field(default_factory=Declared)
+    """With patterns as they are written: relative to the notebook's folder."""
+    after: tuple[str, ...] = ()
+    """Names of notebooks, as they are written."""
+    problems: tuple[str, ...] = ()
+    """What is not understood, for people."""
+
+
+def read_wishes(notebook: Notebook, *, timeout_s: float | None) -> Wishes:
+    """Return what a notebook's metadata asks for, and what in it is not understood.
 
     :param timeout_s: longest time for all cells where the notebook does not say.
     """
-    fields: dict[str, Any] = {"timeout_s": timeout_s}
     own = notebook.metadata.get(METADATA_KEY)
-    if own is None:
-        return Demands(**fields), ()
-    if not isinstance(own, Mapping):
+    if own is not None and not isinstance(own, Mapping):
         expected = "keys and values, such as {exclusive: true}"
-        return Demands(**fields), (f"{METADATA_KEY} = {own!r}: expected {expected}",)
+        problem = f"{METADATA_KEY} = {own!r}: expected {expected}"
+        return Wishes(demands=Demands(timeout_s=timeout_s), problems=(problem,))
+    found: dict[str, dict[str, Any]] = {_DEMANDS: {"timeout_s": timeout_s}, _DECLARED: {}, "": {}}
     problems = []
-    for key, value in own.items():
+    for key, value in (own or {}).items():
         if key not in _KEYS:
             problems.append(_describe_unknown(key))
             continue
-        field, check, expected = _KEYS[key]
+        part, field, check, expected = _KEYS[key]
         try:
-            fields[field] = check(value)
+            found[part][field] = check(value)
         except (ValueError, TypeError, OverflowError):
             problems.append(f"{METADATA_KEY}: {key} = {value!r}: expected {expected}")
-    return Demands(**fields), tuple(problems)
+    return Wishes(
+        demands=Demands(**found[_DEMANDS]),
+        declared=Declared(**found[_DECLARED]),
+        after=found[""].get("after", ()),
+        problems=tuple(problems),
+    )
 
 
 def unite_demands(first: Demands, second: Demands) -> Demands:
@@ -81,22 +100,48 @@ def _check_timeout(value: Any) -> float | None:
     return float(value)
 
 
+def _check_texts(value: Any) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        raise TypeError
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError
+    return _unique([text.strip() for text in texts])
+
+
+def _check_max_age(value: Any) -> float | None:
+    if not isinstance(value, str | int | float | None):
+        raise TypeError
+    return check_duration(value)
+
+
 def _unique(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+_DEMANDS, _DECLARED = "demands", "declared"
 _FLAG = "true or false"
-_KEYS: dict[str, tuple[str, Callable[[Any], Any], str]] = {
-    "fresh": ("is_fresh", _check_flag, _FLAG),
-    "exclusive": ("is_exclusive", _check_flag, _FLAG),
-    "resource": (
-        "resources",
-        _check_resources,
-        "a name, or a list of names, without spaces, commas and equals signs",
+_NAMES = "a name, or a list of names, without spaces, commas and equals signs"
+_PATTERNS = 'a pattern of files, or a list of them, such as ["data/*.nc"]'
+_PAGES = "the name of a notebook, or a list of names"
+_AGE = 'a time such as "90min", "12h", "7d" or "2w"'
+_KEYS: dict[str, tuple[str, str, Callable[[Any], Any], str]] = {
+    "depends": (_DECLARED, "depends", _check_texts, _PATTERNS),
+    "env": (_DECLARED, "env", _check_resources, _NAMES),
+    "after": ("", "after", _check_texts, _PAGES),
+    "cache": (_DECLARED, "is_cached", _check_flag, _FLAG),
+    "max_age": (_DECLARED, "max_age_s", _check_max_age, _AGE),
+    "fresh": (_DEMANDS, "is_fresh", _check_flag, _FLAG),
+    "exclusive": (_DEMANDS, "is_exclusive", _check_flag, _FLAG),
+    "resource": (_DEMANDS, "resources", _check_resources, _NAMES),
+    "timeout": (
+        _DEMANDS,
+        "timeout_s",
+        _check_timeout,
+        "a number of seconds above 0, or null for no limit",
     ),
-    "timeout": ("timeout_s", _check_timeout, "a number of seconds above 0, or null for no limit"),
 }
-"""What may stand below ``nbcache``: our field, its check, and what a right value is."""
+"""What may stand below ``nbcache``: our part and field, its check, and what is right."""
 
 
 def _describe_unknown(key: object) -> str:

@@ -12,12 +12,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 
 from sphinx_nbcache.errors import NotebookReadError
-from sphinx_nbcache.model import Entry, Failure, Inputs, Job, Key, Outcome, Run, Status, Topic
+from sphinx_nbcache.model import Entry, Failure, Job, Key, Outcome, Run, Status, Topic
+from sphinx_nbcache.pipeline.collect import Stale
+from sphinx_nbcache.pipeline.declared import unite_declared
 from sphinx_nbcache.pipeline.demands import unite_demands
-from sphinx_nbcache.pipeline.lookup import look_up, make_hit
-from sphinx_nbcache.pipeline.plan import Plan
-from sphinx_nbcache.pipeline.progress import Progress, Silence
+from sphinx_nbcache.pipeline.explanation import Explanation
+from sphinx_nbcache.pipeline.lookup import Answer, Asked, Lookup, make_hit
+from sphinx_nbcache.pipeline.ordering import Edges, learn_edges
+from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.recording import Record, Recorder
+from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.pipeline.schedule import Schedule
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.reading import find_file_line, read_text
@@ -32,41 +37,76 @@ _NO_MEMORY_LIMIT = (
 )
 
 
+Written = dict[str, set[str]]
+"""Names of files and folders to the notebooks that wrote there."""
 _Landed = Callable[[Outcome], None]
+_FindMore = Callable[[Written], list[Stale]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Plans with one key: the first is run, the others get its outputs."""
+    """Notebooks with one key: the first is run, the others get its outputs."""
 
     job: Job
-    run_reason: str
+    explanation: Explanation
+    is_forced: bool
     followers: tuple[Job, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of all."""
+        return frozenset(job.name for job in (self.job, *self.followers))
 
 
 class Flight:
-    """Runs the stale plans of one build; ``landed`` gets every outcome as it comes."""
+    """Runs stale notebooks of one build.
 
-    def __init__(self, project: Project, progress: Progress, landed: _Landed) -> None:
+    :param edges: who waits for whom, as the notebooks themselves say.
+    :param landed: gets every outcome as it comes.
+    """
+
+    def __init__(  # noqa: PLR0913 - what one build has
+        self,
+        project: Project,
+        progress: Progress,
+        *,
+        lookup: Lookup,
+        edges: Edges,
+        restorer: Restorer,
+        landed: _Landed,
+    ) -> None:
         self._project = project
         self._store = project.store
         self._progress = progress
+        self._lookup = lookup
+        self._declared = edges
+        self._restorer = restorer
         self._landed = landed
+        self._recorder = Recorder(lookup, restorer)
+        self._edges: Edges = {}
+        self._written: Written = {}
         self._flying: dict[Future[Run], tuple[_Group, Claim]] = {}
         self._ended: list[tuple[Future[Run], _Group, Claim]] = []
 
-    def run(self, plans: Iterable[Plan], executor: Executor) -> None:
-        """Run all plans that have a job.
+    def run(self, stale: list[Stale], executor: Executor, find_more: _FindMore) -> None:
+        """Run all that have a job, and then what that has made stale.
+
+        :param find_more: returns what has to run because of what was written.
 
         Interrupted, it stops every kernel, saves what is finished and raises on.
         """
         if self._project.config.memory_limit is not None and not can_limit_memory():
             self._progress.warn(_NO_MEMORY_LIMIT, Topic.KERNEL)
         schedule = Schedule(executor.capacity, self._project.config.resources)
-        waiting = self._order(_group(plans), schedule)
         try:
             with hold_interruptions() as check, executor:
-                self._fly(waiting, schedule, executor, check)
+                while stale:
+                    self._written = {}
+                    self._progress.begin(len(stale))
+                    waiting = self._order(_group(stale), schedule)
+                    self._edges = self._learn(waiting)
+                    self._fly(waiting, schedule, executor, check)
+                    stale = find_more(self._written)
         finally:
             for _, claim in self._flying.values():
                 claim.release()
@@ -99,6 +139,17 @@ class Flight:
 
         return sorted(groups, key=rank)
 
+    def _learn(self, groups: Iterable[_Group]) -> Edges:
+        """Return who waits for whom: as declared, and as they read and wrote the last time."""
+        flows = self._store.index.find_flows()
+        sources = {
+            job.name: self._project.relate(job.notebook.path)
+            for group in groups
+            for job in (group.job, *group.followers)
+        }
+        known = {name: flows[source] for name, source in sources.items() if source in flows}
+        return learn_edges(self._declared, known)
+
     def _take_off(self, waiting: list[_Group], schedule: Schedule, executor: Executor) -> None:
         """Start as many as may start now, passing over what other processes run."""
         elsewhere = []
@@ -107,9 +158,9 @@ class Flight:
             claim = self._store.try_claim(group.job.key)
             if claim is None:
                 elsewhere.append(group)
-            elif entry := self._look_again(group):
+            elif answer := self._look_again(group):
                 claim.release()
-                self._report_group(group, make_hit(Source.from_job(group.job), entry, _ELSEWHERE))
+                self._take(group, answer)
             else:
                 self._progress.start(group.job.name)
                 self._flying[executor.submit(group.job)] = group, claim
@@ -118,14 +169,36 @@ class Flight:
             self._progress.wait([group.job.name for group in elsewhere])
 
     def _choose(self, waiting: list[_Group], schedule: Schedule) -> int | None:
-        flying = [group.job.demands for group, _ in self._flying.values()]
-        return schedule.choose((group.job.demands for group in waiting), flying)
+        """Return the position of the first group that may start; None when all have to wait."""
+        going = [group for group, _ in self._flying.values()]
+        ended = [group for _, group, _ in self._ended]
+        unfinished = {name for group in (*waiting, *going, *ended) for name in group.names}
+        ready = [
+            position
+            for position, group in enumerate(waiting)
+            if self._find_before(group).isdisjoint(unfinished)
+        ]
+        demands = [waiting[position].job.demands for position in ready]
+        chosen = schedule.choose(demands, [group.job.demands for group in going])
+        return None if chosen is None else ready[chosen]
 
-    def _look_again(self, group: _Group) -> Entry | None:
-        if group.run_reason:
+    def _find_before(self, group: _Group) -> set[str]:
+        """Return the names of the notebooks that have to end before a group starts."""
+        before = {other for name in group.names for other in self._edges.get(name, ())}
+        return before - group.names
+
+    def _look_again(self, group: _Group) -> Answer | None:
+        """Return the answer that another build has given meanwhile, if so."""
+        if group.is_forced:
             return None
-        # What is damaged was told when it was looked up before.
-        return look_up(group.job.key, group.job.name, store=self._store, progress=Silence())
+        answer = self._lookup.look_up(Asked.from_job(group.job))
+        return None if answer.entry is None else answer
+
+    def _take(self, group: _Group, answer: Answer) -> None:
+        """Take outputs that are there already."""
+        assert answer.entry is not None
+        self._restorer.restore(group.job.name, answer.entry.artifacts, answer.entry.inputs)
+        self._report_group(group, make_hit(Source.from_job(group.job), answer, _ELSEWHERE))
 
     def _wait(self) -> None:
         """Wait for a run to end, never so long that Ctrl-C or a free key is missed."""
@@ -159,15 +232,21 @@ class Flight:
     def _save(self, group: _Group, run: Run) -> None:
         clock = time.perf_counter()
         outputs = self._store.save_outputs(run.outputs)
+        record = self._recorder.record(run)
+        self._note_written(group, record)
         if run.status is Status.RAN:
-            self._save_entry(run, outputs)
+            self._save_entry(run, outputs, record)
+        else:
+            source = self._project.relate(run.job.notebook.path)
+            headline = "" if run.failure is None else run.failure.headline
+            self._store.index.note_failure(source, run.job.key, headline, record.flow)
         self._report_group(
             group,
             Outcome(
                 name=group.job.name,
                 path=group.job.notebook.path,
                 status=run.status,
-                reason=group.run_reason or "not in the cache",
+                reason=group.explanation.reason,
                 key=group.job.key,
                 kernel=group.job.kernel,
                 seconds=run.seconds,
@@ -177,23 +256,34 @@ class Flight:
                 attempts=run.attempts,
                 first_failure=run.first_failure and _locate(run.first_failure, group.job),
                 outputs=outputs,
+                changes=group.explanation.changes,
+                inputs=record.inputs,
+                artifacts=record.artifacts,
+                declared=group.job.declared,
+                notes=record.notes,
                 phases={**run.phases, "save": time.perf_counter() - clock},
             ),
         )
 
-    def _save_entry(self, run: Run, outputs: str) -> None:
+    def _note_written(self, group: _Group, record: Record) -> None:
+        for path in record.flow.writes:
+            self._written.setdefault(path, set()).update(group.names)
+
+    def _save_entry(self, run: Run, outputs: str, record: Record) -> None:
         entry = Entry(
             key=run.job.key,
-            inputs=Inputs(),
+            inputs=record.inputs,
             outputs=outputs,
             kernel=run.job.kernel,
             executed_at=run.started_at,
             seconds=run.seconds,
             cells=run.cells,
             source=self._project.relate(run.job.notebook.path),
+            artifacts=record.artifacts,
+            notes=record.notes,
         )
-        self._store.save_entry(entry)
-        self._store.index.note_run(entry, run.modules)
+        self._store.save_entry(entry, run.job.question, limit=self._project.config.entries_per_key)
+        self._store.index.note_run(entry, run.modules, record.flow)
 
     def _report_group(self, group: _Group, outcome: Outcome) -> None:
         self._landed(outcome)
@@ -201,27 +291,27 @@ class Flight:
             self._landed(_follow(job, outcome))
 
 
-def _group(plans: Iterable[Plan]) -> list[_Group]:
+def _group(stale: Iterable[Stale]) -> list[_Group]:
     groups: dict[Key, _Group] = {}
-    for plan in plans:
-        if plan.job is None:
+    for item in stale:
+        job = item.plan.job
+        if job is None:
             continue
-        known = groups.get(plan.job.key)
-        groups[plan.job.key] = (
-            _Group(plan.job, plan.run_reason)
-            if known is None
-            else _join(known, plan.job, plan.run_reason)
-        )
+        new = _Group(job, item.explanation, bool(item.plan.run_reason))
+        known = groups.get(job.key)
+        groups[job.key] = new if known is None else _join(known, new)
     return list(groups.values())
 
 
-def _join(group: _Group, job: Job, run_reason: str) -> _Group:
+def _join(group: _Group, other: _Group) -> _Group:
     """Return the group with one more member, whose demands its run has to meet, too."""
-    demands = unite_demands(group.job.demands, job.demands)
+    demands = unite_demands(group.job.demands, other.job.demands)
+    declared = unite_declared(group.job.declared, other.job.declared)
     return _Group(
-        replace(group.job, demands=demands),
-        group.run_reason or run_reason,
-        (*group.followers, job),
+        replace(group.job, demands=demands, declared=declared),
+        other.explanation if other.is_forced and not group.is_forced else group.explanation,
+        group.is_forced or other.is_forced,
+        (*group.followers, other.job),
     )
 
 

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from sphinx_nbcache.errors import NotCachedError, NotebookNotFoundError, NotebookReadError
-from sphinx_nbcache.model import (
-    Entry,
-    Notebook,
-    Outcome,
-    Report,
-    Settings,
-    Topic,
-    digest_json,
-)
+from sphinx_nbcache.config import Config
+from sphinx_nbcache.errors import NotCachedError, NotebookNotFoundError
+from sphinx_nbcache.model import Entry, Outcome, Report, Settings, Topic
 from sphinx_nbcache.pipeline.build import build
-from sphinx_nbcache.pipeline.lookup import look_up
+from sphinx_nbcache.pipeline.documentation import Pages, recall_documentation
+from sphinx_nbcache.pipeline.drift import Drift, check
+from sphinx_nbcache.pipeline.files import Choice, FileReading, choose_files, choose_pages
+from sphinx_nbcache.pipeline.lookup import Asked, Lookup
 from sphinx_nbcache.pipeline.merge import merge_outputs
-from sphinx_nbcache.pipeline.plan import (
-    Plan,
-    apply_execution_metadata,
-    apply_mystnb_metadata,
-    find_exclusion,
-    make_plan,
-)
+from sphinx_nbcache.pipeline.plan import Plan, make_plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project, read_config
 from sphinx_nbcache.pipeline.source import Source
-from sphinx_nbcache.reading import FileReader, describe_versions, read_text
+from sphinx_nbcache.pipeline.standing import Standing, find_standings
+from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.store import Problem
 
 _LOGGER = logging.getLogger("sphinx_nbcache")
-_FOLDER_SUFFIXES = (".ipynb", ".md")
-NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
+_NO_MATCH = "no notebook that is looked at has a name that this pattern matches"
 
 
 class NotebookCache:
@@ -48,12 +39,13 @@ class NotebookCache:
         ``NBCACHE_PATH``, else ``.nbcache`` in the project root.
     :param project: a folder of the project, whose root is the nearest folder above with
         a ``.git`` or a ``pyproject.toml``; by default the current folder.
-    :param settings: how notebooks are executed, before their own metadata.
+    :param settings: how notebooks are executed, before their own metadata; by default, for
+        pages of a documentation, as the last ``sphinx-build`` did.
 
     Raises ConfigurationError when an environment variable has a wrong value.
 
-    The same notebook has the same outputs here and in ``sphinx-build``, as long as both
-    use the same settings (``allow_errors``, ``in_temp``, kernel aliases).
+    The same notebook has the same outputs here and in ``sphinx-build``: what ``conf.py``
+    says of execution, and of what outputs depend on, is known from the last build.
     """
 
     def __init__(
@@ -63,9 +55,18 @@ class NotebookCache:
         project: str | Path | None = None,
         settings: Settings | None = None,
     ) -> None:
-        config = read_config(os.environ, {"path": path})
-        self._project = Project.open(Path(project or Path.cwd()), config)
-        self._settings = settings or Settings()
+        self._folder = Path(project or Path.cwd()).resolve()
+        self._settings = settings
+        opened = Project.open(self._folder, read_config(os.environ, {"path": path}))
+        self._documentation = recall_documentation(opened.store.index)
+        if self._documentation is not None:
+            opened = self._documentation.apply_to(opened)
+        self._project = replace(opened, config=self._read_config(path=opened.store.path))
+
+    @property
+    def root(self) -> Path:
+        """Return the project root."""
+        return self._project.root
 
     @property
     def path(self) -> Path:
@@ -98,17 +99,63 @@ class NotebookCache:
         Returns a report with one outcome for each notebook, failed ones included. Raises
         NotebookNotFoundError, ConfigurationError, StoreError.
         """
-        given = {"jobs": jobs, "executor": executor, "frozen": frozen}
-        config = read_config(os.environ, {"path": self.path, **given})
-        found = dict(_expand(paths))
-        sources = [Source(self._project.relate(path), path) for path in found]
+        config = self._read_config(path=self.path, jobs=jobs, executor=executor, frozen=frozen)
+        choice = choose_files(paths, self._project)
+        names = (source.name for source in choice.sources)
 
         return build(
-            sources,
-            reading=_FileReading(self._settings, frozenset(p for p in found if found[p])),
-            project=Project(self._project.root, self._project.store, config),
-            rerun=dict.fromkeys((source.name for source in sources), "force") if force else {},
+            choice.sources,
+            reading=FileReading(self._settings, self._open_pages(), choice.named),
+            project=replace(self._project, config=config),
+            rerun=dict.fromkeys(names, "force") if force else {},
             progress=progress or _Callback(on_finished),
+        )
+
+    def explain(self, names: Iterable[str | Path] | None = None) -> tuple[Standing, ...]:
+        """Tell which notebooks would run, and why; nothing is run or written.
+
+        :param names: names of pages, paths of notebooks and of folders; by default all
+            pages of the documentation as the last ``sphinx-build`` knew them, or else all
+            notebooks below the project's folder that was given.
+
+        Returns one value for each notebook. Raises NotebookNotFoundError.
+        """
+        choice, reading = self._choose(names)
+        return find_standings(choice.sources, reading, self._project)
+
+    def check(
+        self,
+        names: Iterable[str | Path] | None = None,
+        *,
+        patterns: Iterable[str] = (),
+        jobs: int | None = None,
+        ignore: Iterable[str] = (),
+        on_finished: Callable[[Drift], None] | None = None,
+    ) -> tuple[Drift, ...]:
+        """Run notebooks again whose outputs are cached, and compare what they give.
+
+        They run in a scratch place: nothing is stored, and nothing in the project is
+        written as long as notebooks use relative paths.
+
+        :param names: as for ``explain``.
+        :param patterns: of names of pages or paths; only what one of them matches is checked.
+        :param jobs: kernels at once.
+        :param ignore: regular expressions; what they match in text outputs does not count.
+            Those of the option ``check_ignore`` hold, too.
+        :param on_finished: called with each result as it comes.
+
+        Returns one value for each notebook that has code, those that are not checked
+        included. Raises NotebookNotFoundError for a pattern that matches nothing, too, and
+        ConfigurationError.
+        """
+        config = self._read_config(path=self.path, jobs=jobs)
+        both = (*config.check_ignore, *Config.read_option("check_ignore", list(ignore)))
+        choice, reading = self._choose(names)
+        return check(
+            self._filter(choice.sources, tuple(patterns)),
+            reading=reading,
+            project=replace(self._project, config=replace(config, check_ignore=both)),
+            finished=on_finished or (lambda drift: None),
         )
 
     def find(self, path: str | Path) -> Entry | None:
@@ -142,7 +189,7 @@ class NotebookCache:
         if not path.is_file():
             raise NotebookNotFoundError(path)
         name = self._project.relate(path)
-        reading = _FileReading(self._settings, frozenset([path]))
+        reading = FileReading(self._settings, self._open_pages(), frozenset([path]))
         found = reading.read(Source(name, path), read_text(path))
         assert found is not None, "what is named is a notebook, or an error"
         return make_plan(name, *found, project=self._project)
@@ -150,41 +197,36 @@ class NotebookCache:
     def _find(self, plan: Plan) -> Entry | None:
         if plan.job is None:
             return None
-        key, store = plan.job.key, self._project.store
-        return look_up(key, plan.name, store=store, progress=Silence())
+        return Lookup(self._project).look_up(Asked.from_job(plan.job)).entry
 
+    def _choose(self, names: Iterable[str | Path] | None) -> tuple[Choice, FileReading]:
+        pages = self._open_pages()
+        choice = choose_pages(names, pages, self._project, self._folder)
+        return choice, FileReading(self._settings, pages, choice.named)
 
-class _FileReading:
-    """Reads files outside Sphinx.
+    def _filter(self, sources: Iterable[Source], patterns: tuple[str, ...]) -> list[Source]:
+        """Return the sources that one of some patterns names; all if there are none."""
+        sources = list(sources)
+        if not patterns:
+            return sources
+        names = {source: (source.name, self._project.relate(source.path)) for source in sources}
+        found = {
+            pattern: {s for s in sources if any(fnmatchcase(name, pattern) for name in names[s])}
+            for pattern in patterns
+        }
+        for pattern in patterns:
+            if not found[pattern]:
+                raise NotebookNotFoundError(Path(pattern), _NO_MATCH)
+        chosen = set().union(*found.values())
+        return [source for source in sources if source in chosen]
 
-    :param settings: how notebooks are executed, before their own metadata.
-    :param named: files that the caller named; what is no notebook among them is an error.
-    """
+    def _open_pages(self) -> Pages:
+        return Pages(self._project, self._documentation)
 
-    def __init__(self, settings: Settings, named: frozenset[Path]) -> None:
-        self._settings = settings
-        self._named = named
-        self._reader = FileReader()
-        self._rules: str | None = None
-
-    def read(self, source: Source, text: str) -> tuple[Notebook, Settings] | None:
-        """Return a notebook with its settings; None for a text that is no notebook."""
-        notebook = self._reader.read(source.path, text)
-        if notebook is not None:
-            settings = apply_mystnb_metadata(self._settings, notebook.metadata)
-            return notebook, apply_execution_metadata(settings, notebook.metadata)
-        if source.path in self._named:
-            raise NotebookReadError(source.path, NOT_A_NOTEBOOK)
-        return None
-
-    def describe(self, source: Source) -> str:
-        """Return the settings that hold for a file, and who reads it."""
-        if self._rules is None:
-            aliases = self._settings.kernel_rgx_aliases
-            flags = [self._settings.mode, self._settings.allow_errors, self._settings.in_temp]
-            self._rules = digest_json(["file", describe_versions(), flags, aliases])
-        exclusion = find_exclusion(source.path, self._settings.excludepatterns)
-        return json.dumps([self._rules, exclusion, source.path in self._named])
+    def _read_config(self, **given: object) -> Config:
+        """Return the configuration: given values, then variables, then those of ``conf.py``."""
+        known = self._documentation
+        return read_config(os.environ, given, {} if known is None else known.options)
 
 
 class _Callback(Silence):
@@ -201,27 +243,3 @@ class _Callback(Silence):
     def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
         """Log the warning; a program that sets up no log has it on its standard error."""
         _LOGGER.warning("%s", f"{name}: {message}" if name else message)
-
-
-def _expand(paths: Iterable[str | Path]) -> Iterator[tuple[Path, bool]]:
-    """Yield the files that paths name, and whether each was named itself.
-
-    Folders give the notebooks that lie below them.
-    """
-    for given in paths:
-        path = Path(given).resolve()
-        if not path.exists():
-            raise NotebookNotFoundError(path)
-        if path.is_dir():
-            yield from ((found, False) for found in _walk(path))
-        else:
-            yield path, True
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield what may be a notebook below a folder, hidden and built folders left out."""
-    for suffix in _FOLDER_SUFFIXES:
-        for path in sorted(folder.rglob(f"*{suffix}")):
-            parts = path.relative_to(folder).parts
-            if path.is_file() and not any(part.startswith((".", "_")) for part in parts):
-                yield path

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sphinx_nbcache.keys import compute_key, resolve_kernel
-from sphinx_nbcache.model import Job, Mode, Notebook, Settings
-from sphinx_nbcache.pipeline.demands import read_demands
+from sphinx_nbcache.keys import make_question, resolve_kernel
+from sphinx_nbcache.model import Job, Key, Mode, Notebook, Settings, digest_bytes
+from sphinx_nbcache.pipeline.declared import resolve_declared
+from sphinx_nbcache.pipeline.demands import Wishes, read_wishes
 from sphinx_nbcache.pipeline.project import Project
 
 _OVERRIDES = {
@@ -58,27 +59,38 @@ def make_plan(
     kernel = resolve_kernel(notebook, settings.kernel_rgx_aliases)
     in_temp = settings.in_temp or project.config.is_temporary
     folder = None if in_temp else notebook.path.parent
-    key = compute_key(
+    question = make_question(
         notebook,
         kernel=kernel,
         working_directory=None if folder is None else project.relate(folder),
         allow_errors=settings.allow_errors,
     )
-    demands, problems = read_demands(notebook, timeout_s=project.config.notebook_timeout)
+    wishes = read_wishes(notebook, timeout_s=project.config.notebook_timeout)
+    declared, problems = resolve_declared(wishes.declared, notebook.path.parent, project)
     job = Job(
         name=name,
         notebook=notebook,
-        key=key,
+        key=Key(digest_bytes(question)),
         kernel=kernel,
         working_directory=folder,
         timeout_s=settings.timeout_s,
         allow_errors=settings.allow_errors,
-        demands=demands,
+        demands=wishes.demands,
+        declared=declared,
+        after=wishes.after,
+        question=question,
         retries=project.config.retries,
         memory_limit_bytes=project.config.memory_limit,
     )
-    reason = rerun_reason or ("execution mode force" if settings.mode is Mode.FORCE else "")
-    return Plan(name, notebook, job, run_reason=reason, problems=problems)
+    reason = rerun_reason or _find_run_reason(settings, wishes)
+    return Plan(name, notebook, job, run_reason=reason, problems=(*wishes.problems, *problems))
+
+
+def _find_run_reason(settings: Settings, wishes: Wishes) -> str:
+    """Return why a notebook runs in every build; empty if it does not."""
+    if settings.mode is Mode.FORCE:
+        return "execution mode force"
+    return "" if wishes.declared.is_cached else "cache: false in its metadata"
 
 
 def find_skip_reason(notebook: Notebook, settings: Settings) -> str:

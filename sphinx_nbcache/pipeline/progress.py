@@ -25,6 +25,9 @@ class Progress(Protocol):
     def tick(self) -> None:
         """Take note that time has passed."""
 
+    def digest(self, name: str, done: int, size: int) -> None:
+        """Take note that so many of the bytes of a large file have been read."""
+
     def end(self) -> None:
         """Take note that no more notebook will run."""
 
@@ -51,6 +54,9 @@ class Silence:
         """Show nothing."""
 
     def tick(self) -> None:
+        """Show nothing."""
+
+    def digest(self, name: str, done: int, size: int) -> None:
         """Show nothing."""
 
     def end(self) -> None:

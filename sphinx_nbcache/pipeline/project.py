@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sphinx_nbcache.config import Config, find_cache_path, find_project_root
 from sphinx_nbcache.store import Store
@@ -18,16 +19,22 @@ class Project:
     root: Path
     store: Store
     config: Config
+    folder: Path
+    """The folder of ``conf.py``, or the current one: what the project's options count from."""
+    ignored: tuple[Path, ...] = ()
+    """Folders that builds make, whose content is neither input nor artifact."""
 
     @classmethod
-    def open(cls, start: Path, config: Config) -> Project:
+    def open(cls, start: Path, config: Config, ignored: Iterable[Path] = ()) -> Project:
         """Find the project that a folder belongs to, and its store.
 
         :param start: the folder of ``conf.py``, or the current one; a relative
             ``config.path`` counts from there.
+        :param ignored: folders that builds make, beside the cache.
         """
         root = find_project_root(start)
-        return cls(root, Store(find_cache_path(config.path, start=start, root=root)), config)
+        path = find_cache_path(config.path, start=start, root=root)
+        return cls(root, Store(path), config, start.resolve(), (path, *ignored))
 
     def relate(self, path: Path) -> str:
         """Return a path relative to the root, in POSIX form, as it is stored.
@@ -43,12 +50,17 @@ class Project:
             return path.as_posix()
 
 
-def read_config(variables: Mapping[str, str], values: Mapping[str, object] | None = None) -> Config:
-    """Return the configuration of a command line or a Python program, which has no conf.py.
+def read_config(
+    variables: Mapping[str, str],
+    values: Mapping[str, object] | None = None,
+    defaults: Mapping[str, object] = MappingProxyType({}),
+) -> Config:
+    """Return the configuration of a command line or a Python program, which reads no conf.py.
 
     :param values: option name to value; what is not None comes before the variables.
+    :param defaults: option name to value; the variables come before them.
 
     Raises ConfigurationError.
     """
     given = {name: value for name, value in (values or {}).items() if value is not None}
-    return Config.from_values(given, variables, first=frozenset(given))
+    return Config.from_values({**defaults, **given}, variables, first=frozenset(given))

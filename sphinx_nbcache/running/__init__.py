@@ -1,5 +1,6 @@
 """Kernels, one notebook to one Run, executors."""
 
+from sphinx_nbcache.running.environment import find_interpreter
 from sphinx_nbcache.running.executor import (
     Executor,
     LocalExecutor,
@@ -8,6 +9,7 @@ from sphinx_nbcache.running.executor import (
 from sphinx_nbcache.running.interruption import hold_interruptions
 from sphinx_nbcache.running.kernels import ChooseModules, fork_nothing
 from sphinx_nbcache.running.limits import can_limit_memory
+from sphinx_nbcache.running.preloading import scan_imports
 
 __all__ = [
     "ChooseModules",
@@ -15,6 +17,8 @@ __all__ = [
     "LocalExecutor",
     "can_limit_memory",
     "create_executor",
+    "find_interpreter",
     "fork_nothing",
     "hold_interruptions",
+    "scan_imports",
 ]

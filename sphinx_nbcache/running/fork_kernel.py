@@ -16,6 +16,7 @@ import random
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -27,7 +28,7 @@ _threading: Any = threading
 class Freshness:
     """What preloading changed and a new process must have as it was, or anew."""
 
-    def __init__(self, randomness: Any) -> None:
+    def __init__(self, randomness: Any, shelf: Any) -> None:
         self.filters = list(warnings.filters)
         self.added_filters: list[Any] = []
         self.variables = dict(os.environ)
@@ -36,6 +37,7 @@ class Freshness:
         self.is_gc_hidden = False
         self.generators: list[Any] = []
         self.randomness = randomness
+        self.shelf = shelf
         self.watch = randomness.SeedWatch()
 
     def note(self) -> None:
@@ -79,34 +81,38 @@ class Freshness:
             process._current_process = process._MainProcess()  # noqa: SLF001 - with a new key
 
 
-def prepare_kernel(freshness: Freshness, request: Request, descriptors: list[int]) -> CodeType:
+def prepare_kernel(
+    freshness: Freshness,
+    install_tracer: Callable[[], None],
+    request: Request,
+    descriptors: list[int],
+) -> CodeType:
     """Become the process that the kernel's command would start; return what it runs."""
     code = enter(freshness, request, descriptors)
     freshness.reseed()
+    freshness.shelf.put_away()
     from ipykernel.kernelapp import IPKernelApp
 
     # The class took its default from the environment when it was imported, in the server.
     app: Any = IPKernelApp.instance(parent_handle=os.getppid())
+
+    def catch_up() -> None:
+        # What ipywidgets would have done, had there been a shell when it was imported.
+        sys.modules["ipywidgets"].load_ipython_extension(app.shell)
 
     def initialize(argv: Any = None) -> None:
         del app.initialize  # this function, which stands before the method of the class
         freshness.hide()
         app.initialize(argv)
         freshness.show()
-        catch_up(app)
+        install_tracer()
         up = descriptors[3]
         os.write(up, b"1")
         os.close(up)
 
+    freshness.shelf.on_return["ipywidgets"] = catch_up
     app.initialize = initialize
     return code
-
-
-def catch_up(app: Any) -> None:
-    """Do what preloaded modules would have done, had there been a shell already."""
-    widgets: Any = sys.modules.get("ipywidgets")
-    if widgets is not None:
-        widgets.load_ipython_extension(app.shell)
 
 
 def end_quickly() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import builtins
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -316,7 +317,7 @@ def be_preloaded(freshness: Any, request: Request, descriptors: list[int]) -> Se
     freshness.variables.update(request["variables"])
     server = Server(socket.socket(fileno=client))
     gc.disable()  # what imports make stays; looking through it costs a tenth of the time
-    with freshness.watch:
+    with freshness.watch, freshness.shelf:
         imported, name, reason = preload(request["modules"])
     gc.enable()
     if name is not None:
@@ -357,9 +358,14 @@ def main() -> tuple[CodeType, Callable[[], None]] | None:
     server = Server(socket.socket(fileno=int(sys.argv[1])))
     kernels: Any = None
     freshness: Any = None
+    install_tracer: Any = None
     if sys.argv[2] == "fork":
         kernels = load_beside("fork_kernel")
-        freshness = kernels.Freshness(load_beside("fork_random"))
+        describe = load_beside("tracer_interpreter").describe_interpreter
+        install_tracer = functools.partial(load_beside("tracer").install, describe)
+        freshness = kernels.Freshness(
+            load_beside("fork_random"), load_beside("fork_modules").Shelf()
+        )
         import_for_kernels(freshness)
     server.tell(ready=[])
     while True:
@@ -369,7 +375,8 @@ def main() -> tuple[CodeType, Callable[[], None]] | None:
             return None
         request, descriptors = work
         if request["do"] == "kernel":
-            return kernels.prepare_kernel(freshness, request, descriptors), kernels.end_quickly
+            code = kernels.prepare_kernel(freshness, install_tracer, request, descriptors)
+            return code, kernels.end_quickly
         server = be_preloaded(freshness, request, descriptors)
 
 

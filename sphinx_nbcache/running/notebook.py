@@ -20,6 +20,7 @@ from sphinx_nbcache.model import (
     CodeCell,
     Failure,
     Job,
+    Observation,
     Outputs,
     Run,
     Status,
@@ -35,8 +36,7 @@ from sphinx_nbcache.running.failure import (
 from sphinx_nbcache.running.forking import ForkServerError
 from sphinx_nbcache.running.kernel import Kernel, open_kernel
 from sphinx_nbcache.running.kernels import Kernels, KernelStartError
-from sphinx_nbcache.running.observation import find_imported
-from sphinx_nbcache.running.preloading import SAFE
+from sphinx_nbcache.running.observation import begin_observing, end_observing, find_learned
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -55,6 +55,7 @@ class _Progress:
     failure: Failure | None = None
     current: CodeCell | None = None
     modules: frozenset[str] | None = None
+    observation: Observation | None = None
     phases: dict[str, float] = field(default_factory=dict)
     is_last_call: bool = False
     """Whether the limit for the current cell is what remains for the whole notebook."""
@@ -111,6 +112,7 @@ async def _attempt(job: Job, kernels: Kernels) -> Run:
         seconds=time.perf_counter() - clock,
         failure=progress.failure,
         modules=progress.modules,
+        observation=progress.observation,
         phases=progress.phases,
     )
 
@@ -140,14 +142,16 @@ async def _run_in_kernel(job: Job, kernel: Kernel, progress: _Progress) -> None:
     if job.demands.timeout_s is not None:
         _limit_time(job.demands.timeout_s, kernel, progress)
     progress.phases = {"start": kernel.start_s, "ready": kernel.ready_s}
+    await begin_observing(kernel)
     for cell in job.notebook.iterate_code_cells():
         progress.current = cell
         progress.cells.append(await _run_cell(job, kernel, cell, progress))
     progress.phases["cells"] = sum(cell.seconds for cell in progress.cells)
     if progress.failure is None:
         kernel.client.set_widgets_metadata()
-        if not kernel.has_preloaded:  # else nobody can tell what the notebook imported itself
-            progress.modules = await find_imported(kernel, SAFE)
+    if not kernel.is_lost:
+        progress.observation = await end_observing(kernel)
+        progress.modules = find_learned(progress.observation, kernel)
 
 
 def _limit_time(timeout_s: float, kernel: Kernel, progress: _Progress) -> None:

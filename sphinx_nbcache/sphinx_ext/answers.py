@@ -13,9 +13,20 @@ from sphinx.errors import FiletypeNotFoundError, SphinxError
 from sphinx.util import get_filetype
 
 from sphinx_nbcache.errors import StoreError
-from sphinx_nbcache.model import Notebook, Outcome, Outputs, Report, Settings
-from sphinx_nbcache.pipeline import Project, Source, build, make_plan
-from sphinx_nbcache.sphinx_ext.pages import Page, PageReading
+from sphinx_nbcache.model import Artifact, Notebook, Outcome, Outputs, Report, Settings
+from sphinx_nbcache.pipeline import (
+    Asked,
+    Lookup,
+    Project,
+    Source,
+    Verdict,
+    build,
+    declare_for_all,
+    make_plan,
+    note_documentation,
+    unite_declared,
+)
+from sphinx_nbcache.sphinx_ext.pages import Page, PageReading, make_settings
 from sphinx_nbcache.sphinx_ext.progress import SphinxProgress
 
 FILETYPE = "myst-nb"
@@ -38,15 +49,39 @@ class Answers:
     """MyST-NB's configuration of each notebook that was read, with its own overrides."""
     told: set[tuple[str, str]] = field(default_factory=set)
     """The warnings given while notebooks were planned and run."""
+    lookup: Lookup | None = None
+    """The state of the project in this build."""
 
-    def collect(self, docnames: Iterable[str], rerun: Mapping[str, str]) -> Report:
+    def begin(self) -> None:
+        """Begin a build: look at the project anew."""
+        self.told.clear()
+        self.lookup = Lookup(self.project, self._progress.digest)
+        settings = make_settings(self._env.mystnb_config)
+        note_documentation(self.lookup, self.project, settings, Path(self.app.srcdir))
+
+    def judge(self, outcome: Outcome) -> Verdict:
+        """Return whether the outputs of a page that was read before still hold."""
+        assert self.lookup is not None
+        assert outcome.key is not None
+        declared = unite_declared(outcome.declared, declare_for_all(self.project)[0])
+        asked = Asked(outcome.name, outcome.key, outcome.kernel, declared)
+        return self.lookup.judge(outcome.inputs, asked, outcome.artifacts, outcome.executed_at)
+
+    def collect(
+        self,
+        docnames: Iterable[str],
+        rerun: Mapping[str, str],
+        unchanged: Mapping[str, Iterable[Artifact]],
+    ) -> Report:
         """Bring the outputs of all notebooks among some documents into the store.
+
+        :param unchanged: what the notebooks of other pages wrote.
 
         Raises CacheError.
         """
-        self.told.clear()
         sources = [Source(name, Path(self.app.env.doc2path(name))) for name in docnames]
-        return self._build([source for source in sources if self._is_ours(source.path)], rerun)
+        ours = [source for source in sources if self._is_ours(source.path)]
+        return self._build(ours, rerun, unchanged)
 
     def find_config(self, docname: str) -> NbParserConfig:
         """Return MyST-NB's configuration of a notebook; the site's if it was not read."""
@@ -84,13 +119,18 @@ class Answers:
             reading=_PageInHand(page),
             project=self.project,
             rerun={},
-            progress=SphinxProgress(self.app, self.told),
+            progress=self._progress,
         )
         (outcome,) = report.outcomes
         self.outcomes[docname] = outcome
         return outcome
 
-    def _build(self, sources: list[Source], rerun: Mapping[str, str]) -> Report:
+    def _build(
+        self,
+        sources: list[Source],
+        rerun: Mapping[str, str],
+        unchanged: Mapping[str, Iterable[Artifact]],
+    ) -> Report:
         env = self._env
         reading = PageReading(env.myst_config, env.mystnb_config, self.configs.__setitem__)
         try:
@@ -99,12 +139,18 @@ class Answers:
                 reading=reading,
                 project=self.project,
                 rerun=rerun,
-                progress=SphinxProgress(self.app, self.told),
+                progress=self._progress,
+                lookup=self.lookup,
+                unchanged=unchanged,
             )
         except StoreError as error:
             raise CacheError(str(error)) from error
         self.outcomes.update({outcome.name: outcome for outcome in report.outcomes})
         return report
+
+    @property
+    def _progress(self) -> SphinxProgress:
+        return SphinxProgress(self.app, self.told)
 
     @property
     def _env(self) -> Any:

@@ -52,16 +52,7 @@ class Page:
     @property
     def settings(self) -> Settings:
         """Return how the notebook is to be executed."""
-        config = self.config
-        settings = Settings(
-            mode=Mode(config.execution_mode),
-            timeout_s=config.execution_timeout,
-            allow_errors=config.execution_allow_errors,
-            in_temp=config.execution_in_temp,
-            excludepatterns=tuple(config.execution_excludepatterns),
-            kernel_rgx_aliases=tuple(config.kernel_rgx_aliases.items()),
-        )
-        return apply_execution_metadata(settings, self.notebook.metadata)
+        return apply_execution_metadata(make_settings(self.config), self.notebook.metadata)
 
     @property
     def loaded_files(self) -> list[Path]:
@@ -69,6 +60,18 @@ class Page:
         folder = self.notebook.path.parent
         metadata = (cell["metadata"] for cell in self.notebook.content["cells"])
         return [folder / str(item["load"]) for item in metadata if "load" in item]
+
+
+def make_settings(config: NbParserConfig) -> Settings:
+    """Return how notebooks are to be executed, as MyST-NB's configuration says."""
+    return Settings(
+        mode=Mode(config.execution_mode),
+        timeout_s=config.execution_timeout,
+        allow_errors=config.execution_allow_errors,
+        in_temp=config.execution_in_temp,
+        excludepatterns=tuple(config.execution_excludepatterns),
+        kernel_rgx_aliases=tuple(config.kernel_rgx_aliases.items()),
+    )
 
 
 def read_page(

@@ -28,10 +28,11 @@ class SphinxProgress:
         self._done = 0
         self._running: dict[str, float] = {}
         self._has_waited = False
+        self._large: set[str] = set()
 
     def begin(self, stale: int) -> None:
-        """Remember how many notebooks are to be run."""
-        self._stale = stale
+        """Remember how many more notebooks are to be run."""
+        self._stale += stale
 
     def start(self, name: str) -> None:
         """Show that a notebook runs."""
@@ -61,6 +62,15 @@ class SphinxProgress:
         """Draw the live line again."""
         if self._is_live:
             LOGGER.info(_CLEAR_LINE + self._draw(), nonl=True)
+
+    def digest(self, name: str, done: int, size: int) -> None:
+        """Show how much of a large file is read; once, where there is no terminal."""
+        if self._is_live:
+            text = f"reading {name}: {100 * done // size} % of {size / 1e9:.1f} GB"
+            LOGGER.info(_CLEAR_LINE + text, nonl=True)
+        elif name not in self._large:
+            LOGGER.info(f"reading {name} ({size / 1e9:.1f} GB), to see whether it has changed")
+        self._large.add(name)
 
     def end(self) -> None:
         """Take the live line away."""

@@ -6,6 +6,7 @@ that a pickle of one version never breaks another.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.environment.collectors import EnvironmentCollector
 
-from sphinx_nbcache.model import CellRun, Failure, Key, Outcome, Status
+from sphinx_nbcache.model import Artifact, CellRun, Declared, Failure, Inputs, Key, Outcome, Status
 
 Record = dict[str, Any]
 _PAGES = "nbcache_pages"
@@ -47,12 +48,19 @@ def to_record(outcome: Outcome) -> Record:
         "failure": _to_builtins(outcome.failure),
         "attempts": outcome.attempts,
         "first_failure": _to_builtins(outcome.first_failure),
+        "outputs": outcome.outputs,
+        "changes": list(outcome.changes),
+        # One text: thousands of short ones would make the environment slow to load.
+        "inputs": json.dumps(outcome.inputs.to_json()),
+        "artifacts": [(item.path, item.digest, item.mode) for item in outcome.artifacts],
+        "declared": _to_builtins(outcome.declared),
+        "notes": list(outcome.notes),
         "phases": dict(outcome.phases),
     }
 
 
-def _to_builtins(failure: Failure | None) -> Record | None:
-    return None if failure is None else {n: getattr(failure, n) for n in Failure.__slots__}
+def _to_builtins(value: Failure | Declared | None) -> Record | None:
+    return None if value is None else {name: getattr(value, name) for name in value.__slots__}
 
 
 def from_record(docname: str, path: Path, record: Record) -> Outcome:
@@ -72,6 +80,20 @@ def from_record(docname: str, path: Path, record: Record) -> Outcome:
         attempts=record.get("attempts", 1),
         first_failure=first_failure and Failure(**first_failure),
         phases=record.get("phases", {}),
+        outputs=record.get("outputs"),
+        changes=tuple(record.get("changes", ())),
+        inputs=Inputs.from_json(json.loads(record.get("inputs", "[]"))),
+        artifacts=get_artifacts(record),
+        declared=Declared(**record.get("declared") or {}),
+        notes=tuple(record.get("notes", ())),
+    )
+
+
+def get_artifacts(record: Record) -> tuple[Artifact, ...]:
+    """Return the files that the notebook of a record wrote."""
+    return tuple(
+        Artifact(path=path, digest=digest, mode=mode)
+        for path, digest, mode in record.get("artifacts", ())
     )
 
 
@@ -80,6 +102,7 @@ def mark_unchanged(record: Record) -> None:
     if record["status"] == Status.RAN:
         record["status"] = str(Status.HIT)
         record["reason"] = "page unchanged"
+        record["changes"] = []
     record["attempts"], record["first_failure"], record["phases"] = 1, None, {}
 
 

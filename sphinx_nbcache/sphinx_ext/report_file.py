@@ -66,6 +66,9 @@ def _to_json(outcome: Outcome, project: Project) -> dict[str, Any]:
         "error": _describe_error(outcome.failure),
         "attempts": outcome.attempts,
         "first_error": _describe_error(outcome.first_failure),
+        "changes": list(outcome.changes),
+        "notes": list(outcome.notes),
+        "artifacts": [artifact.path for artifact in outcome.artifacts],
         "phases": {name: round(seconds, 4) for name, seconds in outcome.phases.items()},
     }
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from operator import itemgetter
+from os.path import normpath
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -27,6 +29,7 @@ from sphinx_nbcache.sphinx_ext.options import choose_mode, exclude_executed, rea
 from sphinx_nbcache.sphinx_ext.parser import add_parser
 from sphinx_nbcache.sphinx_ext.records import (
     from_record,
+    get_artifacts,
     get_records,
     get_table_docs,
     mark_unchanged,
@@ -67,7 +70,8 @@ class Session:
         """Check the options and put the parser in place."""
         choose_mode(config)
         exclude_executed(app, config)
-        project = Project.open(Path(app.confdir), read_options(config))
+        made = (Path(app.outdir), Path(app.doctreedir))
+        project = Project.open(Path(app.confdir), read_options(config), made)
         self._answers = Answers(app, project, {}, {})
         add_parser(app, self._answers)
 
@@ -79,30 +83,66 @@ class Session:
         changed: set[str],
         removed: set[str],
     ) -> Iterable[str]:
-        """Return the known notebooks that ``nbcache_rerun`` names."""
-        return [docname for docname in get_records(env) if self._find_pattern(docname)]
+        """Return the known notebooks whose outputs do not hold any more.
+
+        Sphinx itself knows the text of a page and the files that it shows, by their mtime.
+        """
+        self.answers.begin()
+        return [outcome.name for outcome in _list_known(env) if self._find_reason(outcome)]
+
+    def _find_reason(self, outcome: Outcome) -> str:
+        """Return why the notebook of a page that Sphinx need not read is to be asked for again."""
+        if pattern := self._find_pattern(outcome.name):
+            return f"asked to by nbcache_rerun = {pattern!r}"
+        if outcome.key is None or outcome.status.is_failure:
+            return ""  # a failed one is tried again in any case
+        if not outcome.declared.is_cached:
+            return "cache: false in its metadata"
+        return "; ".join(self.answers.judge(outcome).changes)
 
     def on_env_before_read_docs(
         self, app: Sphinx, env: BuildEnvironment, docnames: list[str]
     ) -> None:
         """Execute what is stale, before any page is read.
 
-        Notebooks that failed in an earlier build are tried again; their pages are read
-        again only if that changed what the page says.
+        Notebooks that failed in an earlier build are tried again, and those that read what
+        another one has just written; their pages are read again only if that changed what
+        the page says.
         """
         records = get_records(env)
-        retried = [name for name in _list_failed(env) if name not in docnames]
-        for name in records.keys() - {*docnames, *retried}:
-            mark_unchanged(records[name])
+        names = {*docnames, *_list_failed(env)}
+        others = {name: records[name] for name in records.keys() - names}
+        for record in others.values():
+            mark_unchanged(record)
+        unchanged = {name: get_artifacts(record) for name, record in others.items()}
         rerun = {
             name: f"asked to by nbcache_rerun = {pattern!r}"
             for name in docnames
             if (pattern := self._find_pattern(name))
         }
-        report = self.answers.collect([*docnames, *retried], rerun)
+        report = self.answers.collect(names, rerun, unchanged)
+        while affected := self._find_affected(env, names, report):
+            names |= affected
+            report = report.unite(self.answers.collect(affected, {}, {}))
+        self._take(app, env, docnames, report)
+
+    def _find_affected(self, env: BuildEnvironment, names: set[str], report: Report) -> set[str]:
+        """Return the pages that were not asked for and read what was written in this build."""
+        if not report.changed:
+            return set()
+        others = (outcome for outcome in _list_known(env) if outcome.name not in names)
+        return {outcome.name for outcome in others if self._find_reason(outcome)}
+
+    def _take(
+        self, app: Sphinx, env: BuildEnvironment, docnames: list[str], report: Report
+    ) -> None:
+        """Take up how all notebooks ended: decide which pages are read."""
         self._seconds = report.seconds
         for outcome in report.outcomes:
             self._place(env, docnames, outcome)
+            LOGGER.verbose(f"nbcache: {outcome.name}: {outcome.status}: {outcome.reason}")
+        showing = _find_showing(env, {self.answers.project.root / name for name in report.changed})
+        docnames += sorted(showing - set(docnames))
         docnames.sort()
         self._has_news = bool(docnames)
         self._warn_of_patterns(app, report)
@@ -118,12 +158,12 @@ class Session:
             self._lost.append(outcome)
             return
         record = get_records(env).get(outcome.name)
-        if record is not None and outcome.name not in docnames:
-            before = from_record(outcome.name, outcome.path, record).failure
-            if before is not None and before.is_same_as(outcome.failure):
-                record.update(to_record(outcome))
-            else:
-                docnames.append(outcome.name)
+        if record is None or outcome.name in docnames:
+            return
+        if _says_the_same(from_record(outcome.name, outcome.path, record), outcome):
+            record.update(to_record(outcome))
+        else:
+            docnames.append(outcome.name)
 
     def _warn_of(self, app: Sphinx, outcome: Outcome) -> None:
         """Give the warning of one failure, at its line where the file has lines."""
@@ -207,6 +247,34 @@ def _load_outcomes(env: BuildEnvironment, names: Iterable[str]) -> list[Outcome]
     """Return how some notebooks stand."""
     records = get_records(env)
     return [from_record(name, Path(env.doc2path(name)), records[name]) for name in names]
+
+
+def _list_known(env: BuildEnvironment) -> list[Outcome]:
+    """Return how the notebooks stood whose pages are still there."""
+    return _load_outcomes(env, (name for name in get_records(env) if name in env.found_docs))
+
+
+def _says_the_same(before: Outcome, now: Outcome) -> bool:
+    """Return whether a page shows the same of two outcomes of its notebook."""
+    if before.failure is not None:
+        return before.failure.is_same_as(now.failure)
+    return now.failure is None and before.outputs == now.outputs
+
+
+def _find_showing(env: BuildEnvironment, changed: AbstractSet[Path]) -> set[str]:
+    """Return the pages that show a file that has just changed: image, include, download.
+
+    Sphinx looked at them before, when it chose which pages to read.
+    """
+    if not changed:
+        return set()
+    folder = Path(env.srcdir)
+    return {
+        docname
+        for docname, files in env.dependencies.items()
+        if docname in env.found_docs
+        and any(Path(normpath(folder / str(file))) in changed for file in files)
+    }
 
 
 def _is_read_error(outcome: Outcome) -> bool:

@@ -28,6 +28,12 @@ class WarningSubtype(StrEnum):
     METADATA = "metadata"
     """A notebook's own metadata ``nbcache`` has a key or a value that is not known. The rest
     of it holds."""
+    INPUTS = "inputs"
+    """Something that a notebook read has changed, and its outputs are kept all the same, as
+    ``nbcache_track`` says."""
+    ARTIFACT = "artifact"
+    """A file that a notebook wrote cannot be kept in the cache, or cannot be put back: above
+    all because the user has changed it."""
     KERNEL = "kernel"
     """Kernels cannot be started or limited as the configuration asks. The build goes on."""
     DIRECTIVE = "directive"

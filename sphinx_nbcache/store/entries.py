@@ -64,6 +64,10 @@ class Entries:
             return Problem(path, "misplaced: its name does not fit its content")
         return entry
 
+    def list_paths_of(self, key: Key) -> list[Path]:
+        """Return the files of a key's entries."""
+        return sorted(self._folder_of(key).glob("*.json"))
+
     def list_paths(self) -> Iterator[Path]:
         """Yield the files of all entries."""
         yield from sorted(self.folder.glob("??/*/*.json"))

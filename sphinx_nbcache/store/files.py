@@ -1,18 +1,26 @@
 """Atomic files: whole or not there, whatever kills the writer.
 
 A file is written under a temporary name in the store's own ``tmp`` folder, flushed to
-the disk and renamed; readers never see a part of it. A stamp tells a file that has not
-been touched since.
+the disk and renamed; readers never see a part of it. A file outside the store is made
+in the same way beside its place. A stamp tells a file that has not been touched since.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+DRAFT_PREFIX = ".nbcache-"
+"""Starts the temporary name of a file that is made outside the store."""
+ABANDONED_S = 3600
+"""A draft that nobody has written to for so long has lost its writer."""
 _RENAME_TRIES = 20
 _RENAME_WAIT_S = 0.05
 
@@ -25,9 +33,9 @@ class Stamp(NamedTuple):
     inode: int
 
     @classmethod
-    def from_stat(cls, stat: os.stat_result) -> Stamp:
+    def from_stat(cls, found: os.stat_result) -> Stamp:
         """Take what matters from what the system says."""
-        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def take_stamp(path: str) -> Stamp | None:
@@ -38,18 +46,21 @@ def take_stamp(path: str) -> Stamp | None:
         return None
 
 
-def write_atomically(path: Path, data: bytes, *, tmp: Path) -> Stamp:
+def write_atomically(path: Path, data: bytes | Iterable[bytes], *, tmp: Path) -> Stamp:
     """Write a file so that it is seen whole or not at all; return its stamp.
 
+    :param data: its bytes, at once or in pieces; what raises while they are made leaves
+        everything as it was.
     :param tmp: folder for the temporary name, on the same file system.
     """
     tmp.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = tmp / f"{path.name[:16]}-{os.getpid()}-{secrets.token_hex(4)}"
+    draft = tmp / f"{path.name[:16]}-{_make_suffix()}"
+    pieces = (data,) if isinstance(data, bytes) else data
     try:
         # Not tempfile: its 0600 would shut out those the cache is shared with.
         with draft.open("xb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
             stamp = Stamp.from_stat(os.fstat(file.fileno()))
@@ -58,6 +69,48 @@ def write_atomically(path: Path, data: bytes, *, tmp: Path) -> Stamp:
         draft.unlink(missing_ok=True)
         raise
     return stamp
+
+
+def place_atomically(
+    path: Path, pieces: Iterable[bytes], *, mode: int, confirm: Callable[[], None]
+) -> Stamp:
+    """Write a file outside the store, through a draft beside it; return its stamp.
+
+    It can be made again, so it is not flushed to the disk.
+
+    :param pieces: its bytes; what raises while they are made leaves everything as it was.
+    :param mode: its permissions.
+    :param confirm: called just before the file takes its place; may raise, too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{DRAFT_PREFIX}{_make_suffix()}")
+    # Nobody else may read it before it has the permissions it is to have.
+    opener = partial(os.open, mode=0o600)
+    try:
+        with open(draft, "xb", opener=opener) as file:
+            file.writelines(pieces)
+            file.flush()
+            stamp = Stamp.from_stat(os.fstat(file.fileno()))
+        draft.chmod(mode & 0o777)
+        confirm()
+        _replace(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return stamp
+
+
+def _make_suffix() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def remove_abandoned_drafts(folder: Path) -> None:
+    """Remove what killed processes left in a folder outside the store."""
+    with suppress(OSError):
+        for path in folder.glob(f"{DRAFT_PREFIX}*"):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > ABANDONED_S:
+                path.unlink()
 
 
 def _replace(draft: Path, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The index: what can be forgotten. Uses, runs, texts that were read, files found sound.
+"""The index: what can be forgotten. Uses, runs, texts that were read, files that were hashed.
 
 An SQLite file beside the truth; when it is gone or damaged it is made anew, and no
 error of it ever reaches a build.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sphinx_nbcache.model import Entry
 
 _BUSY_TIMEOUT_S = 10
 _RELATIVE_USE_S = 24 * 3600
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS uses (key TEXT PRIMARY KEY, used_at REAL NOT NULL) WITHOUT ROWID;
+DROP TABLE IF EXISTS uses;
+CREATE TABLE IF NOT EXISTS entry_uses (
+    entry TEXT PRIMARY KEY, used_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
     source TEXT NOT NULL, key TEXT NOT NULL, started_at REAL NOT NULL,
     seconds REAL NOT NULL);
@@ -28,12 +31,70 @@ CREATE TABLE IF NOT EXISTS findings (id TEXT PRIMARY KEY, finding TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS stamps (
     name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     inode INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+    name TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS memos (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pages (
+    path TEXT PRIMARY KEY, name TEXT NOT NULL, rules TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS flows (
+    source TEXT NOT NULL, way TEXT NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (source, way, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS written (path TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (path, digest));
+CREATE TABLE IF NOT EXISTS failures (
+    source TEXT PRIMARY KEY, key TEXT NOT NULL, headline TEXT NOT NULL) WITHOUT ROWID;
 """
+_READ, _WRITTEN = "r", "w"
 _MOST_ROWS = 50_000
-"""Of findings and stamps; beyond that the oldest are forgotten."""
+"""Of each table that only grows; beyond that the oldest are forgotten."""
 _FORGET = "DELETE FROM {table} WHERE rowid <= (SELECT MAX(rowid) FROM {table}) - ?"
+_GROWING = ("findings", "stamps", "files", "memos", "written")
 _MOST_VARIABLES = 500
 """In one query; older versions of SQLite take 999."""
+
+
+class PageRow(NamedTuple):
+    """A page of a documentation, as the build that read it last knew it."""
+
+    path: str
+    """Relative to the project root."""
+    name: str
+    """Document name."""
+    rules: str
+    """Its execution settings, JSON."""
+
+
+class Flow(NamedTuple):
+    """What a notebook's last run read and wrote: paths as inputs have them."""
+
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What a build found out, for the index to remember."""
+
+    uses: tuple[str, ...] = ()
+    """Entries that answered: ``key/inputs digest``."""
+    findings: Mapping[str, str] = field(default_factory=dict)
+    """Identity of a text to what was found in it."""
+    stamps: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Name of an object's file to size, mtime and inode when it was sound."""
+    files: Mapping[str, tuple[int, int, int, str]] = field(default_factory=dict)
+    """Name of an input to size, mtime, inode and digest of its file."""
+    memos: Mapping[str, str] = field(default_factory=dict)
+    pages: tuple[PageRow, ...] = ()
+    written: tuple[tuple[str, str], ...] = ()
+    """(path, digest) of artifacts that were put in their place."""
+    has_run: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is new but uses."""
+        found = (self.findings, self.stamps, self.files, self.memos, self.pages, self.written)
+        return not (self.has_run or any(found))
 
 
 class Index:
@@ -42,54 +103,69 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def note_run(self, entry: Entry, modules: frozenset[str] | None = None) -> None:
+    def note_run(
+        self, entry: Entry, modules: frozenset[str] | None = None, flow: Flow | None = None
+    ) -> None:
         """Remember a run that ended well.
 
         :param modules: libraries that it had imported at its end; None where that was not
             observed, and what is known from an earlier run stays.
+        :param flow: what it read and wrote; None where that was not observed.
         """
         run = (entry.source, entry.key, entry.executed_at, entry.seconds)
+        written = [(artifact.path, artifact.digest) for artifact in entry.artifacts]
 
         def write(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", run)
+            db.execute("DELETE FROM failures WHERE source = ?", (entry.source,))
+            db.executemany("INSERT OR REPLACE INTO written VALUES (?, ?)", written)
             if modules is not None:
                 names = " ".join(sorted(modules))
                 db.execute("INSERT OR REPLACE INTO modules VALUES (?, ?)", (entry.source, names))
+            if flow is not None:
+                _replace_flow(db, entry.source, flow)
 
         self._attempt(write)
 
-    def note_build(
-        self,
-        uses: Iterable[str],
-        *,
-        findings: Mapping[str, str],
-        stamps: Mapping[str, tuple[int, int, int]],
-        has_run: bool,
-    ) -> None:
+    def note_failure(self, source: str, key: str, headline: str, flow: Flow | None = None) -> None:
+        """Remember that a notebook failed, until it has ended well."""
+
+        def write(db: sqlite3.Connection) -> None:
+            row = (source, key, headline)
+            db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
+            if flow is not None:
+                _replace_flow(db, source, flow)
+
+        self._attempt(write)
+
+    def note_build(self, news: News) -> None:
         """Remember what a build asked for and found out, in one transaction.
 
         A build of hits that found out nothing new writes nothing while the file is younger
         than a day: it must not touch the project's folder each time, or tools that watch it
         would build for ever.
-
-        :param uses: keys that were asked for.
-        :param findings: identity of a text to what was found in it.
-        :param stamps: name of an object's file to size, mtime and inode when it was sound.
-        :param has_run: whether a notebook ran.
         """
-        now = time.time()
-        rows = [(key, now) for key in uses]
-        is_new = has_run or findings or stamps
-        if not (is_new or rows) or (not is_new and self._is_young()):
+        if news.is_empty and (not news.uses or self._is_young()):
             return
+        now = time.time()
+        rows: dict[str, Sequence[Any]] = {
+            "entry_uses": [(entry, now) for entry in news.uses],
+            "findings": list(news.findings.items()),
+            "stamps": [(name, *stamp) for name, stamp in news.stamps.items()],
+            "files": [(name, *known) for name, known in news.files.items()],
+            "memos": list(news.memos.items()),
+            "pages": news.pages,
+            "written": news.written,
+        }
 
         def write(db: sqlite3.Connection) -> None:
-            db.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?)", rows)
-            db.executemany("INSERT OR REPLACE INTO findings VALUES (?, ?)", findings.items())
-            named = ((name, *stamp) for name, stamp in stamps.items())
-            db.executemany("INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?)", named)
-            db.execute(_FORGET.format(table="findings"), (_MOST_ROWS,))
-            db.execute(_FORGET.format(table="stamps"), (_MOST_ROWS,))
+            for table, values in rows.items():
+                if values:
+                    marks = ",".join("?" * len(values[0]))
+                    query = f"INSERT OR REPLACE INTO {table} VALUES ({marks})"  # noqa: S608 - ours
+                    db.executemany(query, values)
+            for table in _GROWING:
+                db.execute(_FORGET.format(table=table), (_MOST_ROWS,))
 
         self._attempt(write)
 
@@ -112,6 +188,51 @@ class Index:
         # SQLite takes the bare column from the row that has the maximum.
         query = "SELECT source, seconds, MAX(started_at) FROM runs GROUP BY source"
         return {source: seconds for source, seconds, _ in self._read(query)}
+
+    def find_files(self) -> dict[str, tuple[int, int, int, str]]:
+        """Return size, mtime, inode and digest of all files that were hashed, by name."""
+        rows = self._read("SELECT name, size, mtime_ns, inode, digest FROM files")
+        return {name: (size, mtime, inode, digest) for name, size, mtime, inode, digest in rows}
+
+    def find_memos(self) -> dict[str, str]:
+        """Return the texts that were remembered under a name."""
+        return dict(self._read("SELECT name, value FROM memos"))
+
+    def find_pages(self) -> list[PageRow]:
+        """Return all pages that builds of the documentation have read."""
+        return [PageRow(*row) for row in self._read("SELECT path, name, rules FROM pages")]
+
+    def find_written(self) -> frozenset[tuple[str, str]]:
+        """Return path and digest of all artifacts that were ever put in their place."""
+        return frozenset(self._read("SELECT path, digest FROM written"))
+
+    def find_flows(self) -> dict[str, Flow]:
+        """Return what the last run of each notebook read and wrote, by source."""
+        found: dict[str, dict[str, set[str]]] = {}
+        for source, way, path in self._read("SELECT source, way, path FROM flows"):
+            found.setdefault(source, {_READ: set(), _WRITTEN: set()})[way].add(path)
+        return {
+            source: Flow(frozenset(ways[_READ]), frozenset(ways[_WRITTEN]))
+            for source, ways in found.items()
+        }
+
+    def find_uses(self) -> dict[str, float]:
+        """Return when each entry was last noted to have answered: a POSIX timestamp."""
+        return dict(self._read("SELECT entry, used_at FROM entry_uses"))
+
+    def find_failures(self) -> dict[str, tuple[str, str]]:
+        """Return key and headline of the notebooks that failed last time, by source."""
+        rows = self._read("SELECT source, key, headline FROM failures")
+        return {source: (key, headline) for source, key, headline in rows}
+
+    def find_last_keys(self) -> dict[str, str]:
+        """Return the key of each notebook's last good run, by source."""
+        query = "SELECT source, key, MAX(started_at) FROM runs GROUP BY source"
+        return {source: key for source, key, _ in self._read(query)}
+
+    def find_last_times(self) -> dict[str, float]:
+        """Return when each notebook's last good run began, by source: a POSIX timestamp."""
+        return dict(self._read("SELECT source, MAX(started_at) FROM runs GROUP BY source"))
 
     def find_modules(self) -> dict[str, frozenset[str]]:
         """Return what each notebook's last observed run had imported: source to libraries."""
@@ -169,3 +290,10 @@ class Index:
         except OSError:
             return False
         return True
+
+
+def _replace_flow(db: sqlite3.Connection, source: str, flow: Flow) -> None:
+    rows = [(source, _READ, path) for path in flow.reads]
+    rows += [(source, _WRITTEN, path) for path in flow.writes]
+    db.execute("DELETE FROM flows WHERE source = ?", (source,))
+    db.executemany("INSERT OR REPLACE INTO flows VALUES (?, ?, ?)", rows)

@@ -1,21 +1,46 @@
 """Objects: bytes named by their digest, compressed where that pays.
 
 ``objects/ab/cdef...`` holds the bytes themselves, ``objects/ab/cdef....zst`` the same
-compressed with Zstandard (RFC 8878). The name is the digest of the plain bytes.
+compressed with Zstandard (RFC 8878). The name is the digest of the plain bytes. Outputs
+are objects held in memory; artifacts may be larger than that and go from file to file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from sphinx_nbcache.model import digest_bytes
-from sphinx_nbcache.store.files import read_with_stamp, take_stamp, write_atomically
+from sphinx_nbcache.store.files import (
+    Stamp,
+    place_atomically,
+    read_with_stamp,
+    take_stamp,
+    write_atomically,
+)
+from sphinx_nbcache.store.pieces import (
+    PIECE_BYTES,
+    SteadyFile,
+    UnreadableError,
+    check_pieces,
+    compress,
+    compress_pieces,
+    decompress,
+    decompress_pieces,
+    digest_pieces,
+    read_pieces,
+)
 from sphinx_nbcache.store.stamps import Stamps
 
 COMPRESSED = ".zst"
-_SMALLEST_COMPRESSED_BYTES = 512
-_LEVEL = 3
+_READ_TRIES = 3
+_READ_WAIT_S = 0.1
+
+
+def _agree() -> None:
+    """Confirm whatever is asked."""
 
 
 class Objects:
@@ -33,13 +58,72 @@ class Objects:
             self._write_new(digest, data)
         return digest
 
+    def write_file(self, path: Path) -> tuple[str, Stamp]:
+        """Store a file's bytes, unless they are there and sound.
+
+        Returns their digest, and the stamp of the file that was read. Takes the memory of
+        a few pieces, however large the file is.
+        Raises UnreadableError when the file cannot be read or does not stay as it is, and
+        another OSError when the object cannot be written.
+        """
+        tries = _READ_TRIES
+        while True:
+            tries -= 1
+            with SteadyFile(path) as file:
+                try:
+                    return self._write_steady(file), file.stamp
+                except UnreadableError:
+                    if not tries:
+                        raise
+            time.sleep(_READ_WAIT_S)
+
+    def _write_steady(self, file: SteadyFile) -> str:
+        if file.stamp.size <= PIECE_BYTES:
+            return self.write(b"".join(file.iterate()))
+        digest = digest_pieces(file.iterate())
+        if not self._is_there(digest):
+            head = next(file.iterate())
+            is_packed = compress(head) is not head
+            content = check_pieces(file.iterate(), digest)
+            if is_packed:
+                content = compress_pieces(content, file.stamp.size)
+            self._put(digest, content, is_packed=is_packed)
+        return digest
+
     def _write_new(self, digest: str, data: bytes) -> None:
+        content = compress(data)
+        self._put(digest, content, is_packed=content is not data)
+
+    def _put(self, digest: str, content: bytes | Iterable[bytes], *, is_packed: bool) -> None:
         plain, packed = self._paths(digest)
-        content = _compress(data)
-        path, other = (plain, packed) if content is data else (packed, plain)
+        path, other = (packed, plain) if is_packed else (plain, packed)
         stamp = write_atomically(path, content, tmp=self._tmp)
         self._stamps.note(_name(path), stamp)
         other.unlink(missing_ok=True)
+
+    def copy_to(
+        self, digest: str, target: Path, mode: int, *, confirm: Callable[[], None] = _agree
+    ) -> Stamp | None:
+        """Write an object's bytes to a file outside the store, whole or not at all.
+
+        Folders that are missing are made. Takes the memory of a few pieces.
+
+        :param mode: the file's permissions; other bits of it do not count.
+        :param confirm: called just before the file takes its place; what it raises goes
+            through and leaves the target as it was.
+
+        Returns the file's stamp; None, and the target as it was, when the object is
+        missing or damaged. Raises OSError when the target cannot be written.
+        """
+        for path in self._paths(digest):
+            try:
+                pieces = check_pieces(_open_pieces(path), digest)
+                first = next(pieces, b"")  # no folder is made for what is not there
+                pieces = chain((first,), pieces)
+                return place_atomically(target, pieces, mode=mode, confirm=confirm)
+            except UnreadableError:
+                self._stamps.forget(_name(path))
+        return None
 
     def read(self, digest: str) -> bytes | None:
         """Return the bytes of a digest, verified; None when missing or damaged."""
@@ -56,7 +140,7 @@ class Objects:
             stamp = take_stamp(f"{self.folder}/{name}")
             if stamp is not None and self._stamps.is_known(name, stamp):
                 return True
-        return self.read(digest) is not None
+        return self._is_there(digest)
 
     def list_paths(self) -> Iterator[Path]:
         """Yield the files of all objects."""
@@ -64,11 +148,23 @@ class Objects:
 
     def is_sound(self, path: Path) -> bool:
         """Return whether an object's file holds what its name says."""
-        return self._read(path, self.get_digest(path)) is not None
+        try:
+            stamp = take_stamp(str(path))
+            is_sound = digest_pieces(_open_pieces(path)) == self.get_digest(path)
+        except UnreadableError:
+            is_sound = False
+        if is_sound and stamp is not None:
+            self._stamps.note(_name(path), stamp)
+        else:
+            self._stamps.forget(_name(path))
+        return is_sound
 
     def get_digest(self, path: Path) -> str:
         """Return the digest that a file's name claims."""
         return path.parent.name + path.name.removesuffix(COMPRESSED)
+
+    def _is_there(self, digest: str) -> bool:
+        return any(self.is_sound(path) for path in self._paths(digest))
 
     def _read(self, path: Path, digest: str) -> bytes | None:
         """Return what a file holds if it is sound, and remember whether it is."""
@@ -79,7 +175,7 @@ class Objects:
         if found is None:
             return None
         content, stamp = found
-        data = _decompress(content) if path.name.endswith(COMPRESSED) else content
+        data = decompress(content) if path.name.endswith(COMPRESSED) else content
         if data is None or digest_bytes(data) != digest:
             self._stamps.forget(_name(path))
             return None
@@ -96,20 +192,15 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _compress(data: bytes) -> bytes:
-    """Return the data compressed, or the data itself where that saves less than 10 %."""
-    if len(data) < _SMALLEST_COMPRESSED_BYTES:
-        return data
-    import zstandard
+def _open_pieces(path: Path) -> Iterator[bytes]:
+    """Yield the plain bytes of an object's file.
 
-    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
-    return packed if len(packed) < 0.9 * len(data) else data
-
-
-def _decompress(data: bytes) -> bytes | None:
-    import zstandard
-
+    Raises UnreadableError, also when there is no such file.
+    """
     try:
-        return zstandard.ZstdDecompressor().decompress(data)
-    except (zstandard.ZstdError, MemoryError):  # the latter when the size it claims is damaged
-        return None
+        file = path.open("rb")
+    except OSError as error:
+        raise UnreadableError(error.errno, error.strerror, str(path)) from error
+    with file:
+        is_packed = path.name.endswith(COMPRESSED)
+        yield from decompress_pieces(file) if is_packed else read_pieces(file)

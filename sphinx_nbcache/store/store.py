@@ -7,21 +7,22 @@ whatever an entry names was there. Nothing is created before something is stored
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Outputs
 from sphinx_nbcache.store.entries import Entries, Problem
-from sphinx_nbcache.store.files import read_if_exists, write_atomically
-from sphinx_nbcache.store.index import Index
+from sphinx_nbcache.store.files import ABANDONED_S, Stamp, read_if_exists, write_atomically
+from sphinx_nbcache.store.index import Index, News
 from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.stamps import Stamps
 
 STORE_FORMAT = 1
-_ABANDONED_S = 3600
 # https://bford.info/cachedir/
 _CACHEDIR_TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -59,16 +60,52 @@ class Store:
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
-    def save_entry(self, entry: Entry) -> None:
+    def save_file(self, path: Path) -> tuple[str, Stamp]:
+        """Store a file as an object; return its digest, and its stamp when it was read.
+
+        Raises UnreadableError when the file cannot be read or does not stay as it is,
+        StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            return self.objects.write_file(path)
+        except UnreadableError:
+            raise
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def save_entry(self, entry: Entry, question: bytes = b"", *, limit: int | None = None) -> None:
         """Store an entry whose objects are stored already.
+
+        :param question: what was asked, of which the key is the digest; kept as an object, so
+            that a later build can tell what is asked differently.
+        :param limit: how many entries of the key are kept; those used longest ago go.
 
         Raises StoreError when the folder cannot be written.
         """
         try:
             self._prepare()
+            if question:
+                self.objects.write(question)
             self.entries.write(entry)
+            if limit is not None:
+                self._limit_entries(entry, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def _limit_entries(self, newest: Entry, limit: int) -> None:
+        """Remove the entries of a key beyond so many, those used longest ago."""
+        paths = self.entries.list_paths_of(newest.key)
+        if len(paths) <= limit:
+            return
+        uses = self.index.find_uses()
+
+        def rank(path: Path) -> tuple[bool, float]:
+            name = f"{newest.key}/{path.stem}"
+            return name == newest.name, max(uses.get(name, 0.0), path.stat().st_mtime)
+
+        for path in sorted(paths, key=rank)[:-limit]:
+            path.unlink(missing_ok=True)
 
     def load_outputs(self, digest: str) -> Outputs | None:
         """Return stored outputs, verified; None when they are missing or damaged."""
@@ -92,12 +129,9 @@ class Store:
         found.sort(key=lambda entry: entry.executed_at, reverse=True)
         return found, problems
 
-    def note_build(
-        self, uses: Iterable[str], *, findings: Mapping[str, str], has_run: bool
-    ) -> None:
+    def note_build(self, news: News) -> None:
         """Remember in the index what a build asked for and found out; see there."""
-        stamps = self._stamps.take_new()
-        self.index.note_build(uses, findings=findings, stamps=stamps, has_run=has_run)
+        self.index.note_build(replace(news, stamps=self._stamps.take_new()))
 
     def try_claim(self, key: Key) -> Claim | None:
         """Take the lock that whoever runs a key holds; None while another process has it.
@@ -177,7 +211,7 @@ class Store:
     def _list_abandoned(self) -> Iterator[Path]:
         for path in self._tmp.glob("*"):
             with suppress(FileNotFoundError):  # its writer has just renamed it
-                if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
                     yield path
 
     def _prepare(self) -> None:

@@ -87,7 +87,7 @@ def test_metadata_that_is_not_understood_is_a_warning(run: Run, project_folder: 
         assert result.exit_code == 0
         assert result.stderr == (
             "warning: a.ipynb: nbcache: unknown key 'exclusiv' (did you mean 'exclusive'?); "
-            "known are fresh, exclusive, resource, timeout\n"
+            "known are depends, env, after, cache, max_age, fresh, exclusive, resource, timeout\n"
         )
 
 

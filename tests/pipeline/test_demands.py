@@ -9,18 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sphinx_nbcache.model import Demands, Settings, Topic
+from sphinx_nbcache.model import Declared, Demands, Settings, Topic
 from sphinx_nbcache.pipeline import NotebookCache, make_plan
-from sphinx_nbcache.pipeline.demands import read_demands, unite_demands
+from sphinx_nbcache.pipeline.demands import Wishes, read_wishes, unite_demands
 from sphinx_nbcache.testing import RecordingProgress, make_notebook, write_notebook
 from tests.pipeline.conftest import open_project
 
-KNOWN = "known are fresh, exclusive, resource, timeout"
+KNOWN = "known are depends, env, after, cache, max_age, fresh, exclusive, resource, timeout"
 
 
 def read(own: Any, timeout_s: float | None = None) -> tuple[Demands, tuple[str, ...]]:
     """Return the demands and the problems of a notebook with this metadata."""
-    return read_demands(make_notebook("1", metadata={"nbcache": own}), timeout_s=timeout_s)
+    wishes = read_all(own, timeout_s)
+    return wishes.demands, wishes.problems
+
+
+def read_all(own: Any, timeout_s: float | None = None) -> Wishes:
+    """Return all that a notebook with this metadata asks for."""
+    return read_wishes(make_notebook("1", metadata={"nbcache": own}), timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,56 @@ def test_what_is_wrong_is_told_with_what_is_allowed(own: Any, problem: str) -> N
     assert read(own) == (Demands(), (problem,))
 
 
+@pytest.mark.parametrize(
+    ("own", "declared"),
+    [
+        ({"depends": "data.nc"}, Declared(depends=("data.nc",))),
+        ({"depends": ["data/*.nc", "uv.lock"]}, Declared(depends=("data/*.nc", "uv.lock"))),
+        ({"env": ["API_STAGE"]}, Declared(env=("API_STAGE",))),
+        ({"cache": False}, Declared(is_cached=False)),
+        ({"max_age": "7d"}, Declared(max_age_s=7 * 24 * 3600.0)),
+        ({"max_age": "90min"}, Declared(max_age_s=5400.0)),
+        ({"max_age": 60}, Declared(max_age_s=60.0)),
+        ({"max_age": None}, Declared()),
+    ],
+)
+def test_what_is_declared_is_understood(own: Any, declared: Declared) -> None:
+    wishes = read_all(own)
+    assert (wishes.declared, wishes.problems) == (declared, ())
+
+
+def test_the_notebooks_before_are_named_by_one_name_or_several() -> None:
+    assert read_all({"after": "prepare"}).after == ("prepare",)
+    assert read_all({"after": ["prepare", "/b/c"]}).after == ("prepare", "/b/c")
+
+
+@pytest.mark.parametrize(
+    ("own", "problem"),
+    [
+        (
+            {"max_age": "soon"},
+            'nbcache: max_age = \'soon\': expected a time such as "90min", "12h", "7d" or "2w"',
+        ),
+        (
+            {"max_age": -1},
+            'nbcache: max_age = -1: expected a time such as "90min", "12h", "7d" or "2w"',
+        ),
+        (
+            {"depends": 3},
+            "nbcache: depends = 3: expected a pattern of files, or a list of them, such as "
+            '["data/*.nc"]',
+        ),
+        (
+            {"after": [""]},
+            "nbcache: after = ['']: expected the name of a notebook, or a list of names",
+        ),
+    ],
+)
+def test_what_is_declared_wrongly_is_told_and_does_not_hold(own: Any, problem: str) -> None:
+    wishes = read_all(own)
+    assert (wishes.declared, wishes.after, wishes.problems) == (Declared(), (), (problem,))
+
+
 @pytest.mark.parametrize("value", [-1, True, "600", float("inf"), float("nan"), [5], {}, 10**400])
 def test_a_time_that_is_none_is_told(value: Any) -> None:
     demands, (problem,) = read({"timeout": value}, timeout_s=9.0)
@@ -81,7 +137,7 @@ def test_a_time_that_is_none_is_told(value: Any) -> None:
 
 
 def test_the_rest_of_the_metadata_holds() -> None:
-    demands, problems = read({"exclusive": True, "cache": False, "fresh": 3, "timeout": 5})
+    demands, problems = read({"exclusive": True, "cash": False, "fresh": 3, "timeout": 5})
     assert demands == Demands(is_exclusive=True, timeout_s=5.0)
     assert len(problems) == 2
 
@@ -92,7 +148,7 @@ def test_the_configured_time_applies_where_the_notebook_does_not_say() -> None:
     assert read({"timeout": None}, timeout_s=60.0)[0].timeout_s is None
 
 
-KEYS = ["fresh", "exclusive", "resource", "timeout", "after"]
+KEYS = ["fresh", "exclusive", "resource", "timeout", "after", "depends", "env", "cache", "max_age"]
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),

@@ -24,9 +24,12 @@ from sphinx_nbcache.model import (
     Status,
     Topic,
 )
-from sphinx_nbcache.pipeline import Project, make_plan
+from sphinx_nbcache.pipeline import Lookup, Project, make_plan
+from sphinx_nbcache.pipeline.collect import Stale
+from sphinx_nbcache.pipeline.explanation import Explanation
 from sphinx_nbcache.pipeline.flight import Flight
 from sphinx_nbcache.pipeline.plan import Plan
+from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.reading import FileReader, read_text
 from sphinx_nbcache.running import can_limit_memory
 from sphinx_nbcache.store import Store
@@ -60,9 +63,23 @@ def fly(
 ) -> list[Outcome]:
     """Run plans and return the outcomes as they came."""
     landed: list[Outcome] = []
-    flight = Flight(project, progress or RecordingProgress(), landed.append)
-    flight.run(plans, executor or FakeExecutor())
+    progress = progress or RecordingProgress()
+    lookup = Lookup(project)
+    flight = Flight(
+        project,
+        progress,
+        lookup=lookup,
+        edges={},
+        restorer=Restorer(project, lookup.present, progress),
+        landed=landed.append,
+    )
+    flight.run([explain(one) for one in plans], executor or FakeExecutor(), lambda written: [])
     return landed
+
+
+def explain(plan: Plan) -> Stale:
+    """Return a notebook that has to run."""
+    return Stale(plan, Explanation(plan.run_reason or "never run"))
 
 
 def names(jobs: list[Job]) -> list[str]:
@@ -80,7 +97,7 @@ def test_a_run_that_ended_well_is_stored(project: Project) -> None:
     assert one.job is not None
     (outcome,) = fly(project, one)
     ((entry,), problems) = project.store.find_entries(one.job.key)
-    assert (outcome.status, outcome.reason) == (Status.RAN, "not in the cache")
+    assert (outcome.status, outcome.reason) == (Status.RAN, "never run")
     assert outcome.outputs == entry.outputs
     assert (entry.source, entry.kernel, entry.seconds) == ("a.ipynb", "python3", 1.0)
     assert problems == []
@@ -122,7 +139,7 @@ def test_notebooks_that_ask_the_same_run_once(project: Project) -> None:
     outcomes = fly(project, *(plan(project, name, "1") for name in "abc"), executor=executor)
     assert names(executor.jobs) == ["a"]
     assert [(o.name, o.status, o.reason) for o in outcomes] == [
-        ("a", Status.RAN, "not in the cache"),
+        ("a", Status.RAN, "never run"),
         ("b", Status.HIT, "same code as a"),
         ("c", Status.HIT, "same code as a"),
     ]

@@ -29,6 +29,7 @@ from sphinx_nbcache.errors import (
 from sphinx_nbcache.model import Mode, Outcome, Settings, Status
 from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import Cell, RecordingProgress, code_cell, markdown_cell, write_notebook
+from tests.store.samples import find_outputs
 
 
 @dataclass
@@ -83,7 +84,7 @@ def test_the_report_tells_what_happened(site: Site) -> None:
     cold = site.cache.execute([site.root])
     warm = site.cache.execute([site.root])
     (ran,), (hit,) = cold.outcomes, warm.outcomes
-    assert (ran.reason, hit.reason) == ("not in the cache", "outputs in the cache")
+    assert (ran.reason, hit.reason) == ("never run", "outputs in the cache")
     assert [cell.to_json() for cell in ran.cells] == [cell.to_json() for cell in hit.cells]
     assert hit.slowest_cell is not None
     assert hit.slowest_cell.number == 2
@@ -180,12 +181,12 @@ def _damage_entry(cache: Path) -> None:
 
 
 def _damage_object(cache: Path) -> None:
-    (path,) = cache.glob("objects/*/*")
+    path = find_outputs(cache)
     path.write_bytes(b"damaged")
 
 
 def _remove_object(cache: Path) -> None:
-    (path,) = cache.glob("objects/*/*")
+    path = find_outputs(cache)
     path.unlink()
 
 

@@ -145,7 +145,7 @@ def test_report_file_has_the_documented_form(site: Path) -> None:
     bad = report["notebooks"][0]
     assert bad.keys() == {
         "docname", "path", "status", "reason", "key", "seconds", "kernel", "cells", "error",
-        "attempts", "first_error", "phases",
+        "attempts", "first_error", "changes", "notes", "artifacts", "phases",
     }  # fmt: skip
     assert (bad["docname"], bad["path"], bad["status"]) == ("bad", "docs/bad.md", "failed")
     assert [(cell["index"], cell["status"]) for cell in bad["cells"]] == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sphinx_nbcache.model import (
     CellOutputs,
     CellRun,
@@ -51,3 +53,13 @@ def fill(store: Store, *names: str) -> list[Entry]:
         entries.append(make_entry(digest, key=name))
         store.save_entry(entries[-1])
     return entries
+
+
+def find_outputs(folder: Path) -> Path:
+    """Return the file of the only outputs in a cache."""
+    store = Store(folder)
+    (path,) = store.entries.list_paths()
+    entry = store.entries.read(path)
+    assert isinstance(entry, Entry)
+    paths = {store.objects.get_digest(path): path for path in store.objects.list_paths()}
+    return paths[entry.outputs]

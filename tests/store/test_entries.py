@@ -63,8 +63,8 @@ def test_an_altered_entry_is_a_problem(entries: Entries) -> None:
 
 def test_an_entry_of_another_format_is_a_problem(entries: Entries) -> None:
     path = entries.write(ENTRY)
-    path.write_bytes(path.read_bytes().replace(b'"format": 2', b'"format": 9'))
-    assert find_problem(entries).reason == "format 9, this version reads format 2"
+    path.write_bytes(path.read_bytes().replace(b'"format": 3', b'"format": 9'))
+    assert find_problem(entries).reason == "format 9, this version reads format 3"
 
 
 @pytest.mark.parametrize("name", ["0" * 64 + ".json", "renamed.json", ".json"])

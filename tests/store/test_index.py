@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_nbcache.store import Index
+from sphinx_nbcache.store import Index, News
 from tests.store.samples import make_entry, make_key
 
 ENTRY = make_entry("1" * 64)
@@ -26,14 +26,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def read_uses(path: Path) -> dict[str, float]:
-    """Return when keys were last asked for."""
+    """Return when entries last answered."""
     with closing(sqlite3.connect(path)) as db:
-        return dict(db.execute("SELECT key, used_at FROM uses").fetchall())
+        return dict(db.execute("SELECT entry, used_at FROM entry_uses").fetchall())
 
 
 def note_uses(index: Index, *names: str, has_run: bool = False) -> None:
-    """Remember a build that asked for some keys and found out nothing."""
-    index.note_build(map(make_key, names), findings={}, stamps={}, has_run=has_run)
+    """Remember a build that some entries answered and that found out nothing."""
+    index.note_build(News(uses=tuple(map(make_key, names)), has_run=has_run))
 
 
 def age(path: Path, seconds: float) -> None:

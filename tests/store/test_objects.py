@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,11 +19,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sphinx_nbcache.model import digest_bytes
-from sphinx_nbcache.store import Index, Objects, Stamps
+from sphinx_nbcache.store import Index, Objects, Stamps, Store, UnreadableError
+from tests.store.test_crash import crash
 
 NOISE = random.Random(1).randbytes(5000)
 TEXT = b"the same line again\n" * 500
 
+MIB = 1 << 20
+LARGE_NOISE = random.Random(2).randbytes(2 * MIB + 12345)
+LARGE_TEXT = TEXT * 120
+CONTENTS = {
+    "empty": b"",
+    "small": b"short",
+    "text": TEXT,
+    "noise": NOISE,
+    "a piece": b"x" * MIB,
+    "large text": LARGE_TEXT,
+    "large noise": LARGE_NOISE,
+}
+
+RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 Damage = Callable[[bytes], bytes]
 DAMAGES: dict[str, Damage] = {
     "empty": lambda data: b"",
@@ -163,3 +186,231 @@ def test_a_file_is_readable_for_those_whom_the_umask_lets(objects: Objects) -> N
     plain = objects.folder / "plain"
     plain.touch()
     assert only_file(objects).stat().st_mode == plain.stat().st_mode
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+class TestFiles:
+    """A file of any size."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path, content: str) -> Path:
+        """Return the file."""
+        path = tmp_path / "source"
+        path.write_bytes(CONTENTS[content])
+        return path
+
+    def test_is_the_object_that_its_bytes_are(
+        self, objects: Objects, source: Path, content: str
+    ) -> None:
+        digest, stamp = objects.write_file(source)
+        found = source.stat()
+        assert stamp == (found.st_size, found.st_mtime_ns, found.st_ino)
+        assert digest == digest_bytes(CONTENTS[content])
+        assert objects.read(digest) == CONTENTS[content]
+        assert objects.is_sound(only_file(objects))
+
+    def test_comes_back_with_the_mode_that_is_asked_for(
+        self, objects: Objects, source: Path, content: str, tmp_path: Path
+    ) -> None:
+        digest, _ = objects.write_file(source)
+        target = tmp_path / "some" / "folder" / "target"
+        stamp = objects.copy_to(digest, target, 0o100640)
+        found = target.stat()
+        assert stamp == (found.st_size, found.st_mtime_ns, found.st_ino)
+        assert target.read_bytes() == CONTENTS[content]
+        assert list(target.parent.iterdir()) == [target]
+        if os.name == "posix":
+            assert found.st_mode == 0o100640
+
+    def test_is_not_written_again_when_it_is_there(
+        self, objects: Objects, source: Path, content: str
+    ) -> None:
+        objects.write_file(source)
+        before = only_file(objects).stat()
+        objects.write_file(source)
+        assert only_file(objects).stat() == before
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_whose_object_is_damaged_is_not_copied_and_is_healed_by_storing_it_again(
+        self, objects: Objects, source: Path, content: str, damage: str, tmp_path: Path
+    ) -> None:
+        if content == "empty":
+            pytest.skip("nothing can be torn")
+        digest, _ = objects.write_file(source)
+        path = only_file(objects)
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+        target = tmp_path / "target"
+        target.write_bytes(b"before")
+        assert objects.copy_to(digest, target, 0o644) is None
+        assert target.read_bytes() == b"before"
+        assert not objects.has(digest)
+        objects.write_file(source)
+        assert objects.copy_to(digest, target, 0o644) is not None
+        assert target.read_bytes() == CONTENTS[content]
+        assert list(tmp_path.glob(".nbcache-*")) == []
+
+
+@pytest.mark.parametrize(("content", "ending"), [("large text", ".zst"), ("large noise", "")])
+def test_a_large_file_is_compressed_where_that_pays(
+    objects: Objects, tmp_path: Path, content: str, ending: str
+) -> None:
+    (tmp_path / "source").write_bytes(CONTENTS[content])
+    objects.write_file(tmp_path / "source")
+    assert only_file(objects).suffix == ending
+
+
+def test_a_compressed_object_of_unknown_length_is_read(objects: Objects, tmp_path: Path) -> None:
+    import zstandard
+
+    digest = objects.write(TEXT)
+    packer = zstandard.ZstdCompressor().compressobj()
+    only_file(objects).write_bytes(packer.compress(TEXT) + packer.flush())
+    assert objects.read(digest) == TEXT
+    assert objects.copy_to(digest, tmp_path / "target", 0o644) is not None
+
+
+def test_a_copy_of_what_was_never_written_makes_not_even_a_folder(
+    objects: Objects, tmp_path: Path
+) -> None:
+    assert objects.copy_to("0" * 64, tmp_path / "new" / "target", 0o644) is None
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_copy_that_is_not_confirmed_leaves_the_target(objects: Objects, tmp_path: Path) -> None:
+    digest = objects.write(TEXT)
+    target = tmp_path / "copies" / "target"
+    target.parent.mkdir()
+    target.write_bytes(b"the user's")
+
+    def confirm() -> None:
+        raise FileExistsError
+
+    with pytest.raises(FileExistsError):
+        objects.copy_to(digest, target, 0o644, confirm=confirm)
+    assert target.read_bytes() == b"the user's"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Append to a file again and again."""
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            with path.open("ab") as file:
+                file.write(b"more")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_file_that_changes_all_the_time_is_not_stored(objects: Objects, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(LARGE_NOISE)
+    with changing(source), pytest.raises(UnreadableError, match="changed while it was read"):
+        objects.write_file(source)
+    assert list(objects.list_paths()) == []
+    assert list(tmp_path.glob("tmp/*")) == []
+
+
+def test_a_file_that_is_not_there_is_told_from_a_store_that_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UnreadableError, match="No such file"):
+        Store(tmp_path / "cache").save_file(tmp_path / "missing")
+
+
+def test_a_file_that_does_not_fit_into_memory_is_stored_and_copied(
+    objects: Objects, tmp_path: Path
+) -> None:
+    """Measured with 50 MB of zeros, of which a compressed piece alone would unfold to all."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    with source.open("wb") as file:
+        file.truncate(50 * MIB)
+    objects.write(TEXT)  # loads the library
+    tracemalloc.start()
+    digest, _ = objects.write_file(source)
+    assert objects.is_sound(objects.folder / digest[:2] / f"{digest[2:]}.zst")
+    assert objects.copy_to(digest, target, 0o644) is not None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert target.stat().st_size == 50 * MIB
+    assert peak < 10 * MIB
+
+
+def test_a_file_is_copied_to_one_place_by_many_at_once(objects: Objects, tmp_path: Path) -> None:
+    digest = objects.write(LARGE_TEXT)
+    target = tmp_path / "copies" / "target"
+    with ThreadPoolExecutor(4) as executor:
+        copies = [executor.submit(objects.copy_to, digest, target, 0o644) for _ in range(20)]
+        assert all(copy.result(60) is not None for copy in copies)
+    assert target.read_bytes() == LARGE_TEXT
+    assert list(target.parent.iterdir()) == [target]
+
+
+def store_file(store: Store) -> None:
+    """Store the file beside the store."""
+    store.save_file(store.path.parent / "source")
+
+
+def copy_file(store: Store) -> None:
+    """Copy what is stored over the file beside the store."""
+    digest = digest_bytes(LARGE_TEXT)
+    assert store.objects.copy_to(digest, store.path.parent / "target", 0o600) is not None
+
+
+def drive(folder: Path, name: str) -> None:
+    """Crash at step 1, 2, 3... until the work gets through; print how many there were."""
+    import zstandard  # noqa: F401 - once, not in each child
+
+    template = folder / "template"
+    template.mkdir(parents=True)
+    (template / "source").write_bytes(LARGE_TEXT)
+    (template / "target").write_bytes(b"before")
+    if name == "copy_file":
+        store_file(Store(template / "cache"))
+    works: dict[str, Callable[[Store], None]] = {
+        "store_file": store_file,
+        "copy_file": copy_file,
+    }
+    step = 0
+    came_so_far = True
+    while came_so_far:
+        step += 1
+        place = folder / str(step)
+        shutil.copytree(template, place)
+        came_so_far = crash(works[name], place / "cache", step)
+        check(place, name)
+        shutil.rmtree(place)
+    sys.stdout.write(str(step))
+
+
+def check(place: Path, name: str) -> None:
+    """See that store and target are as before or as they should be, and can be mended."""
+    store = Store(place / "cache")
+    assert store.verify() == []
+    if name == "copy_file":
+        assert (place / "target").read_bytes() in {b"before", LARGE_TEXT}
+    store_file(store)
+    copy_file(store)
+    assert (place / "target").read_bytes() == LARGE_TEXT
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each step")
+@pytest.mark.parametrize("name", ["store_file", "copy_file"])
+def test_who_stores_or_copies_a_large_file_may_be_killed_at_every_step(
+    tmp_path: Path, run_python: RunPython, name: str
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.store.test_objects import drive\n"
+        "drive(Path(sys.argv[1]), sys.argv[2])"
+    )
+    result = run_python(code, tmp_path / "crashes", name)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 30

@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 import filelock, sqlite3, zstandard
 from sphinx_nbcache.errors import StoreError
-from sphinx_nbcache.store import Store
+from sphinx_nbcache.store import News, Store
 from tests.store.samples import make_entry, make_key, make_outputs
 store = Store(Path(sys.argv[1]))
 drop_privileges()
@@ -98,7 +98,8 @@ def test_an_index_that_can_be_neither_read_nor_removed_is_no_error(
     (store.path / "index.sqlite").write_bytes(content)
     code = PREPARE + (
         "store.index.note_run(make_entry('1' * 64))\n"
-        "store.note_build([make_key()], findings={'text': 'finding'}, has_run=True)\n"
+        "news = News(uses=(make_key(),), findings={'text': 'finding'}, has_run=True)\n"
+        "store.note_build(news)\n"
         "assert store.index.find_seconds() == {}\n"
     )
     with read_only(store.path, 0o555):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_nbcache.store import Store
+from sphinx_nbcache.store import News, Store
 from tests.store.samples import fill, make_key
 
 
@@ -30,7 +30,7 @@ def look_up(path: Path, *, remember: bool = True) -> bool:
     store = Store(path)
     found, _ = store.find_entries(make_key("a"))
     if remember:
-        store.note_build([], findings={}, has_run=False)
+        store.note_build(News())
     return bool(found)
 
 
@@ -84,7 +84,7 @@ def test_an_object_that_was_touched_is_read_again(path: Path, change: str) -> No
 def test_what_a_build_stored_itself_is_remembered(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     fill(store, "a")
-    store.note_build([], findings={}, has_run=True)
+    store.note_build(News(has_run=True))
     alter_unseen(only_object(store.path))
     assert look_up(store.path)
 

@@ -11,7 +11,7 @@ import pytest
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Entry, Outputs, digest_bytes
-from sphinx_nbcache.store import STORE_FORMAT, Store
+from sphinx_nbcache.store import STORE_FORMAT, News, Store
 from tests.store.samples import fill, make_entry, make_key, make_outputs
 
 
@@ -57,7 +57,7 @@ def test_reading_creates_nothing(store: Store) -> None:
     store.load_outputs(digest_bytes(b""))
     store.describe_foreign_format()
     store.index.find_seconds()
-    store.note_build([make_key()], findings={"text": "finding"}, has_run=False)
+    store.note_build(News(uses=(make_key(),), findings={"text": "finding"}))
     store.verify()
     store.verify(repair=True)
     assert not store.path.exists()

@@ -27,10 +27,12 @@ class Preload:
     """Kernel name to modules, in the order of import; kernels without any are left out."""
     obstacles: Mapping[str, str]
     """Job name to the reason why its kernel must be forked without them."""
+    willing: frozenset[str]
+    """Names of the jobs that are known to bear it."""
 
     def select(self, job: Job) -> tuple[str, ...]:
         """Return the modules that the kernel for a job may have imported before."""
-        if job.demands.is_fresh or job.name in self.obstacles:
+        if job.demands.is_fresh or job.name not in self.willing:
             return ()
         return self.modules.get(job.kernel, ())
 
@@ -51,7 +53,7 @@ def choose_modules(
     """
     forkable = [job for job in jobs if not job.demands.is_fresh]
     if option == ():
-        return Preload({}, {})
+        return Preload({}, {}, frozenset())
     folders = {job.working_directory for job in forkable}
     places = {folder: _find_obstacle(folder) for folder in folders}
     scans = {job.name: scan_notebook(job.notebook, job.working_directory) for job in forkable}
@@ -61,9 +63,10 @@ def choose_modules(
         if reason := scan.obstacle or (scan.imports and places[job.working_directory]) or "":
             obstacles[job.name] = reason
     willing = [job for job in forkable if job.name not in obstacles]
+    names = frozenset(job.name for job in willing)
     if option is not None:
-        return Preload({job.kernel: option for job in willing}, obstacles)
-    return Preload(_choose_common(willing, scans, learned), obstacles)
+        return Preload({job.kernel: option for job in willing}, obstacles, names)
+    return Preload(_choose_common(willing, scans, learned), obstacles, names)
 
 
 def _find_obstacle(folder: Path | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphinx_nbcache.model import Notebook
+from sphinx_nbcache.model import Job, Notebook
 from sphinx_nbcache.running.preloading.code_reader import (
     ANY_MODULE,
     Change,
@@ -82,3 +82,9 @@ def _find_late(events: Sequence[Event], position: int) -> Iterator[str]:
             continue
         if number > position or not event.is_certain:
             yield event.name
+
+
+def scan_imports(job: Job) -> frozenset[str]:
+    """Return the packages that a job's own code imports, without those beneath them."""
+    imports = scan_notebook(job.notebook, job.working_directory).imports
+    return frozenset(name for name in imports if "." not in name)

@@ -43,7 +43,8 @@ def choose(
 
 def test_what_most_notebooks_import_is_chosen() -> None:
     chosen = choose("import numpy", "import numpy", "import sympy")
-    assert chosen == Preload({"python3": NUMPY}, {})
+    assert chosen.modules == {"python3": NUMPY}
+    assert chosen.obstacles == {}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_an_obstacle_counts_against_modules_that_the_option_names_too() -> None:
 
 
 def test_an_empty_option_imports_nothing_and_reads_nothing() -> None:
-    assert choose("%env A=1", "import numpy", option=()) == Preload({}, {})
+    assert choose("%env A=1", "import numpy", option=()) == Preload({}, {}, frozenset())
 
 
 @pytest.mark.parametrize("name", ["random.py", "numpy.py", "PIL/__init__.py", "matplotlibrc"])

@@ -1,0 +1,161 @@
+"""From what a kernel was seen to do to the inputs of an entry.
+
+Decides what counts, under which name and with which digest. What was read and is not any
+more as it was read gets a digest that nothing has: its entry is never fresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphinx_nbcache.model import (
+    ABSENT,
+    UNSTABLE,
+    Input,
+    InputKind,
+    Inputs,
+    Interpreter,
+    Listing,
+    Module,
+    Observation,
+    Read,
+)
+from sphinx_nbcache.observing.listings import digest_names
+from sphinx_nbcache.observing.packages import Packages
+from sphinx_nbcache.observing.places import Places
+from sphinx_nbcache.observing.present import Present
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What is to be recorded, and what is known beside it."""
+
+    observation: Observation
+    interpreter: Interpreter
+    """The kernel's, as a look-up will know it."""
+    packages: Packages
+    started_at: float
+    """POSIX timestamp."""
+    static_imports: Collection[str] = ()
+    """Top-level names that the code itself imports: what the kernel had imported for itself
+    is not seen when a notebook imports it, too."""
+
+
+def record_inputs(run: Sighting, present: Present) -> Inputs:
+    """Return all that a run read, in the form of an entry."""
+    recorder = _Recorder(run, present)
+    items = {
+        *recorder.iterate_files(),
+        *recorder.iterate_listings(),
+        *recorder.iterate_modules(),
+        *recorder.iterate_packages(),
+    }
+    interpreter = run.interpreter
+    items.add(Input(InputKind.PYTHON, interpreter.implementation, interpreter.version))
+    # A module that was imported and read as a file, too, is one input of each kind.
+    return Inputs(tuple(sorted(items)))
+
+
+def find_written(
+    observation: Observation, places: Places, interpreter: Interpreter
+) -> frozenset[str]:
+    """Return the names of the files that a run wrote, below the root or not."""
+    names = (places.find_name(path, interpreter) for path in observation.writes)
+    return frozenset(name for name in names if name is not None)
+
+
+class _Recorder:
+    def __init__(self, run: Sighting, present: Present) -> None:
+        self._run = run
+        self._seen = run.observation
+        self._present = present
+        self._places = present.places
+        self._interpreter = run.interpreter
+        self._written = find_written(self._seen, self._places, run.interpreter)
+
+    def _find_name(self, path: str) -> str | None:
+        return self._places.find_name(path, self._interpreter)
+
+    def iterate_files(self) -> Iterator[Input]:
+        """Yield the files that were read, and the paths at which there was nothing."""
+        for read in self._seen.reads:
+            name = self._find_name(read.path)
+            if name is None:
+                continue
+            if read.stamp is not None:
+                yield Input(InputKind.FILE, name, self._digest(name, read))
+            elif name not in self._written:  # else it looked whether it had to be made
+                yield Input(InputKind.MISSING, name, ABSENT)
+
+    def _digest(self, name: str, read: Read) -> str:
+        """Return the digest of what was read, which may be gone."""
+        if read.digest is not None:
+            return read.digest
+        digest = self._present.find_file(name)
+        is_same = read.stamp == self._present.digests.find_stamp(read.path)
+        return digest if digest is not None and is_same else UNSTABLE
+
+    def iterate_listings(self) -> Iterator[Input]:
+        """Yield the folders that were listed, without what the notebook wrote there."""
+        for listing in self._seen.listings:
+            name = self._find_name(listing.path)
+            if name is not None and (digest := self._digest_listing(name, listing)) is not None:
+                yield Input(InputKind.LISTING, name, digest)
+
+    def _digest_listing(self, folder: str, listing: Listing) -> str | None:
+        if listing.names is None:
+            is_made = any(name.startswith(f"{folder}/") for name in self._written)
+            return None if is_made else ABSENT
+        return digest_names(
+            name
+            for name in listing.names
+            if not self._present.is_left_out(folder, name, own=self._written)
+        )
+
+    def iterate_modules(self) -> Iterator[Input]:
+        """Yield the modules of no distribution: helpers of the project, editable ones."""
+        for module in self._seen.modules:
+            name = self._find_module(module)
+            if name is None or name in self._written:
+                continue
+            via = self._find_name(module.importer) if module.importer else None
+            yield Input(InputKind.MODULE, name, self._digest_module(name), via or "")
+
+    def _find_module(self, module: Module) -> str | None:
+        """Return what the source of a module is called; None for what has none of its own."""
+        if not module.file:
+            return None
+        if not self._is_in_site(module):
+            return self._find_name(module.file)
+        is_owned = self._run.packages.find_owner(module.name, module.file) is not None
+        return None if is_owned else Path(module.file).as_posix()
+
+    def _digest_module(self, name: str) -> str:
+        """Return the digest of a module, unless it was changed after it may have been read."""
+        path = str(self._places.locate(name))
+        stamp = self._present.digests.find_stamp(path)
+        if stamp is None or stamp[1] > self._run.started_at * 1e9:
+            return UNSTABLE
+        return self._present.find_file(name) or UNSTABLE
+
+    def iterate_packages(self) -> Iterator[Input]:
+        """Yield the distributions of which something was imported."""
+        find = self._run.packages.find_owner
+        seen = {module.name for module in self._seen.modules}
+        # Where the package itself was there before, its kernel has loaded one more part of it.
+        installed = [
+            module
+            for module in self._seen.modules
+            if self._is_in_site(module) and module.name.partition(".")[0] in seen
+        ]
+        owners = {find(module.name, module.file) for module in installed}
+        owners |= {find(top, "") for top in set(self._run.static_imports) - seen}
+        for owner in owners:
+            if owner is not None:
+                yield Input(InputKind.PACKAGE, *owner)
+
+    def _is_in_site(self, module: Module) -> bool:
+        folders = self._interpreter.site_folders
+        return bool(module.file) and module.file.startswith(tuple(folders))

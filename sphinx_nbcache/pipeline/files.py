@@ -1,0 +1,160 @@
+"""Notebooks outside Sphinx: which ones a user names, and how their files are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError
+from sphinx_nbcache.model import Notebook, Settings, digest_json
+from sphinx_nbcache.observing import is_excluded
+from sphinx_nbcache.pipeline.documentation import Pages
+from sphinx_nbcache.pipeline.plan import (
+    apply_execution_metadata,
+    apply_mystnb_metadata,
+    find_exclusion,
+)
+from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.source import Source
+from sphinx_nbcache.reading import FileReader, describe_versions
+
+_FOLDER_SUFFIXES = (".ipynb", ".md")
+NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
+_ONLY_IN_SPHINX = (
+    "its format is known to conf.py alone (nb_custom_formats): sphinx-build reads it, this does not"
+)
+_NO_SUCH_PAGE = "no page of the documentation has this name, and there is no such file"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a user has chosen to look at."""
+
+    sources: tuple[Source, ...]
+    named: frozenset[Path] = frozenset()
+    """Files that were named: what is no notebook among them is an error."""
+
+
+def choose_files(paths: Iterable[str | Path], project: Project) -> Choice:
+    """Return the notebooks that paths of files and folders name.
+
+    Raises NotebookNotFoundError.
+    """
+    found = dict(_expand(paths, project))
+    sources = tuple(Source(project.relate(path), path) for path in found)
+    return Choice(sources, frozenset(path for path in found if found[path]))
+
+
+def choose_pages(
+    names: Iterable[str | Path] | None, pages: Pages, project: Project, folder: Path
+) -> Choice:
+    """Return the notebooks that names of pages and paths of files and folders name.
+
+    :param names: None for all pages of the documentation.
+    :param folder: where notebooks are looked for when no build has left any page.
+
+    Raises NotebookNotFoundError.
+    """
+    if names is None:
+        found = dict.fromkeys(pages.by_path, False) or dict(_expand([folder], project))
+    else:
+        found = dict(item for name in names for item in _find_named(name, pages, project))
+    known = pages.by_path
+    sources = (
+        Source(known[path].name if path in known else project.relate(path), path) for path in found
+    )
+    return Choice(tuple(sources), frozenset(path for path in found if found[path]))
+
+
+def _find_named(name: str | Path, pages: Pages, project: Project) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that one name stands for, and whether it names just this one.
+
+    A folder stands for its pages and for its notebooks that are no pages yet.
+    """
+    if found := pages.find(str(name)):
+        yield from ((page.path, True) for page in found)
+        return
+    try:
+        paths = list(_expand([name], project))
+    except NotebookNotFoundError:
+        raise NotebookNotFoundError(Path(name), _NO_SUCH_PAGE) from None
+    folder = Path(name).resolve()
+    yield from ((path, False) for path in pages.by_path if path.is_relative_to(folder))
+    yield from paths
+
+
+def _expand(paths: Iterable[str | Path], project: Project) -> Iterator[tuple[Path, bool]]:
+    """Yield the files that paths name, and whether each was named itself.
+
+    Folders give the notebooks that lie below them.
+    """
+    for given in paths:
+        path = Path(given).resolve()
+        if not path.exists():
+            raise NotebookNotFoundError(path)
+        if path.is_dir():
+            yield from ((found, False) for found in _walk(path, project.ignored))
+        else:
+            yield path, True
+
+
+def _walk(folder: Path, made: Iterable[Path]) -> Iterator[Path]:
+    """Yield what may be a notebook below a folder, hidden and built folders left out.
+
+    :param made: what builds have made; below it is looked only when it is named itself.
+    """
+    made = [path for path in made if not folder.is_relative_to(path)]
+    for suffix in _FOLDER_SUFFIXES:
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            name = path.relative_to(folder)
+            is_hidden = any(part.startswith((".", "_")) for part in name.parts)
+            is_made = is_excluded(name.as_posix()) or any(map(path.is_relative_to, made))
+            if path.is_file() and not is_hidden and not is_made:
+                yield path
+
+
+class FileReading:
+    """Reads files outside Sphinx.
+
+    :param settings: how notebooks are executed, before their own metadata; None for what
+        a build of the documentation has left of each page, and the defaults elsewhere.
+    :param named: files that the caller named; what is no notebook among them is an error.
+    """
+
+    def __init__(self, settings: Settings | None, pages: Pages, named: frozenset[Path]) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._named = named
+        self._reader = FileReader()
+        self._rules: dict[Settings, str] = {}
+
+    def read(self, source: Source, text: str) -> tuple[Notebook, Settings] | None:
+        """Return a notebook with its settings; None for a text that is no notebook."""
+        path = source.path
+        notebook = self._reader.read(path, text)
+        if notebook is not None:
+            settings = apply_mystnb_metadata(self._find_settings(path), notebook.metadata)
+            return notebook, apply_execution_metadata(settings, notebook.metadata)
+        if path.suffix not in _FOLDER_SUFFIXES and path in self._pages.by_path:
+            raise NotebookReadError(path, _ONLY_IN_SPHINX)
+        if path in self._named:
+            raise NotebookReadError(path, NOT_A_NOTEBOOK)
+        return None
+
+    def describe(self, source: Source) -> str:
+        """Return the settings that hold for a file, and who reads it."""
+        settings = self._find_settings(source.path)
+        if settings not in self._rules:
+            flags = [settings.mode, settings.allow_errors, settings.in_temp]
+            description = ["file", describe_versions(), flags, settings.kernel_rgx_aliases]
+            self._rules[settings] = digest_json(description)
+        exclusion = find_exclusion(source.path, settings.excludepatterns)
+        is_required = source.path in self._named or source.path in self._pages.by_path
+        return json.dumps([self._rules[settings], exclusion, is_required])
+
+    def _find_settings(self, path: Path) -> Settings:
+        if self._settings is not None:
+            return self._settings
+        return self._pages.find_settings(path) or Settings()

@@ -1,0 +1,116 @@
+"""From a run to what is kept of it beside its outputs: inputs, artifacts, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from sphinx_nbcache.model import (
+    ABSENT,
+    UNSTABLE,
+    Artifact,
+    Declared,
+    Input,
+    InputKind,
+    Inputs,
+    Interpreter,
+    Run,
+)
+from sphinx_nbcache.observing import (
+    Environment,
+    Packages,
+    Present,
+    Sighting,
+    find_written,
+    record_inputs,
+)
+from sphinx_nbcache.pipeline.lookup import Lookup
+from sphinx_nbcache.pipeline.restoring import Restorer
+from sphinx_nbcache.running import scan_imports
+from sphinx_nbcache.store import Flow
+
+UNOBSERVED = "unobserved"
+"""The note on a run that nobody could watch: only what is declared can make it stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a run read and wrote."""
+
+    inputs: Inputs
+    artifacts: tuple[Artifact, ...] = ()
+    notes: tuple[str, ...] = ()
+    flow: Flow = field(default_factory=Flow)
+
+
+class Recorder:
+    """Records the runs of one build."""
+
+    def __init__(self, lookup: Lookup, restorer: Restorer) -> None:
+        self._restorer = restorer
+        self._present = lookup.present
+        self._environments: dict[Interpreter, Environment] = {}
+
+    def record(self, run: Run) -> Record:
+        """Return what is to be kept of a run; its artifacts are stored if it ended well.
+
+        Raises StoreError when the store cannot be written.
+        """
+        declared = _record_declared(run.job.declared, self._present, run.started_at)
+        observation = run.observation
+        if observation is None:
+            return Record(inputs=Inputs(tuple(sorted(declared))), notes=(UNOBSERVED,))
+        interpreter, packages = self._find_environment(run.job.kernel, observation.interpreter)
+        sighting = Sighting(
+            observation=observation,
+            interpreter=interpreter,
+            packages=packages,
+            started_at=run.started_at,
+            static_imports=scan_imports(run.job),
+        )
+        seen = record_inputs(sighting, self._present)
+        inputs = Inputs(tuple(sorted({*seen.items, *declared})))
+        return Record(
+            inputs=inputs,
+            artifacts=self._restorer.keep(run),
+            notes=observation.notes,
+            flow=_make_flow(inputs, find_written(observation, self._present.places, interpreter)),
+        )
+
+    def _find_environment(self, kernel: str, seen: Interpreter) -> Environment:
+        """Return the interpreter and packages of a kernel, as a look-up will know them.
+
+        What a notebook adds to its own import path is its own: a look-up cannot find it.
+
+        :param seen: the interpreter that the run was seen in, where that is another.
+        """
+        known = self._present.find_environment(kernel)
+        if known is not None and known[0].version == seen.version:
+            return known
+        if seen not in self._environments:
+            self._environments[seen] = seen, Packages(seen.site_folders)
+        return self._environments[seen]
+
+
+def _record_declared(declared: Declared, present: Present, started_at: float) -> Iterator[Input]:
+    """Yield what is declared as it is now, at the end of a run."""
+    for name in declared.env:
+        yield Input(InputKind.VARIABLE, name, present.find_variable(name))
+    for pattern in declared.depends:
+        glob = Input(InputKind.GLOB, pattern, "")
+        digest = present.find(glob, kernel="", own={}) or ABSENT
+        yield glob._replace(digest=digest)
+        for name in present.find_matches(pattern):
+            stamp = present.digests.find_stamp(str(present.places.locate(name)))
+            is_old = stamp is not None and stamp[1] <= started_at * 1e9
+            digest = (present.find_file(name) if is_old else None) or UNSTABLE
+            yield Input(InputKind.FILE, name, digest, pattern)
+
+
+def _make_flow(inputs: Inputs, written: frozenset[str]) -> Flow:
+    """Return what went in and out, folders of what was written included."""
+    kinds = (InputKind.FILE, InputKind.MISSING, InputKind.LISTING, InputKind.MODULE)
+    reads = frozenset(item.name for item in inputs.items if item.kind in kinds)
+    folders = {parent.as_posix() for name in written for parent in PurePosixPath(name).parents}
+    return Flow(reads, written | folders)

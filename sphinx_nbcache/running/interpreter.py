@@ -1,0 +1,66 @@
+"""What this Python is, and where its libraries lie.
+
+Imported by us, and run by kernels' interpreters in which nothing of ours is installed: as a
+text, with the standard library only, in the syntax of Python 3.8.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import site
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+_SITE_NAMES = ("site-packages", "dist-packages")
+_LIBRARY_NAMES = ("lib-dynload", "DLLs")
+
+
+def describe_interpreter() -> dict[str, Any]:
+    """Return the fields of an Interpreter, and the folders that decide whether they still hold."""
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    libraries = [os.path.dirname(getattr(os, "__file__", ""))]  # noqa: PTH120 - texts throughout
+    libraries += (entry for entry in sys.path if os.path.basename(entry) in _LIBRARY_NAMES)  # noqa: PTH119
+    site_folders = find_site_folders(sys.path)
+    return {
+        "implementation": sys.implementation.name,
+        "version": platform.python_version(),
+        "prefixes": _list_once(prefixes),
+        "library_folders": _list_once(libraries),
+        "site_folders": site_folders,
+        "watched": _list_once([*site_folders, *_list_usual_site_folders()]),
+    }
+
+
+def find_site_folders(path: Iterable[str]) -> list[str]:
+    """Return those folders of a module search path in which distributions are installed."""
+    found = _list_once(entry for entry in path if os.path.isabs(entry) and _is_site_folder(entry))  # noqa: PTH117
+    # setuptools puts copies of libraries, in a folder of its own, on the path: parts of it.
+    return [entry for entry in found if not entry.startswith(tuple(f + os.sep for f in found))]
+
+
+def _is_site_folder(folder: str) -> bool:
+    if os.path.basename(folder) in _SITE_NAMES:  # noqa: PTH119
+        return True
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))  # noqa: PTH208
+    except OSError:
+        return False
+
+
+def _list_usual_site_folders() -> list[str]:
+    """Return where distributions may be installed later, though nothing is there now."""
+    try:
+        return [*site.getsitepackages(), site.getusersitepackages()]
+    except AttributeError:  # environments of old versions of virtualenv
+        return []
+
+
+def _list_once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n" + json.dumps(describe_interpreter()) + "\n")

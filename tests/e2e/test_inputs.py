@@ -1,0 +1,217 @@
+"""A notebook runs again when something that it read has changed, and only then.
+
+The tree holds one notebook for each way to read; what each depends on stands in ``DEPENDS``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy
+import pytest
+
+from sphinx_nbcache.config import OPTIONS
+from sphinx_nbcache.pipeline import NotebookCache
+from sphinx_nbcache.testing import write_notebook
+
+# The tree is built once, in one worker.
+pytestmark = pytest.mark.xdist_group("inputs")
+
+CODE = {
+    "csv_": "import csv\nprint(list(csv.reader(open('../data/table.csv'))))",
+    "json_": "import json\nprint(json.load(open({root!r} + '/data/settings.json')))",
+    "pickle_": "import pickle\nprint(pickle.load(open('../data/model.pickle', 'rb')))",
+    "npz": "import numpy\nprint(numpy.load('../data/arrays.npz')['x'])",
+    "sqlite": "import sqlite3\nbase = sqlite3.connect('../data/base.sqlite')\n"
+    "print(base.execute('select * from t').fetchall())",
+    "sqlite_ro": "import sqlite3\nbase = sqlite3.connect('file:../data/base.sqlite?mode=ro', "
+    "uri=True)\nprint(base.execute('select * from t').fetchone())",
+    "text": "from pathlib import Path\nprint(Path('../data/notes.txt').read_text())",
+    "two": "print(open('../data/notes.txt').read(), open('../data/table.csv').read())",
+    "package": "import nested\nprint(nested.VALUE)",
+    "leaf": "from flat.leaf import VALUE\nprint(VALUE)",
+    "late": "def use():\n    from nested.outer import VALUE\n    return VALUE\n\nuse()",
+    "run": "%run scripts/run_me.py",
+    "exec_": "exec(open('scripts/exec_me.py').read())",
+    "added_path": "import sys\nsys.path.insert(0, '../extra')\nimport added\nprint(added.VALUE)",
+    "by_name": "import importlib\nprint(importlib.import_module('plug' + 'in').VALUE)",
+    "glob_": "import glob\nfor name in sorted(glob.glob('../globbed/*.txt')):\n"
+    "    print(open(name).read())",
+    "listdir": "import os\nprint(sorted(os.listdir('../listed')))",
+    "walk": "import os\nfor folder, _, names in os.walk('../walked'):\n    for name in names:\n"
+    "        print(open(os.path.join(folder, name)).read())",
+    "rglob": "from pathlib import Path\nprint(sorted(Path('../walked').rglob('*.txt')))",
+    "optional": "try:\n    print(open('../optional.txt').read())\n"
+    "except FileNotFoundError:\n    print('not there')",
+    "nothing": "print(1)",
+}
+_NESTED = {"docs/nested/__init__.py", "docs/nested/outer.py", "docs/nested/inner.py"}
+_WALKED = {"walked/x/one.txt", "walked/y/two.txt"}
+DEPENDS = {
+    "csv_": {"data/table.csv"},
+    "json_": {"data/settings.json"},
+    "pickle_": {"data/model.pickle"},
+    "npz": {"data/arrays.npz"},
+    "sqlite": {"data/base.sqlite"},
+    "sqlite_ro": {"data/base.sqlite"},
+    "text": {"data/notes.txt"},
+    "two": {"data/notes.txt", "data/table.csv"},
+    "package": _NESTED,
+    "leaf": {"docs/flat/__init__.py", "docs/flat/leaf.py"},
+    "late": _NESTED,
+    "run": {"docs/scripts/run_me.py"},
+    "exec_": {"docs/scripts/exec_me.py"},
+    "added_path": {"extra/added.py"},
+    "by_name": {"docs/plugin.py"},
+    "glob_": {"globbed/a.txt", "globbed/b.txt", "globbed/*.txt"},
+    "listdir": {"listed/*.txt"},
+    "walk": {*_WALKED, "walked/x/*.txt", "walked/y/*.txt", "walked/new/*.txt"},
+    "rglob": {"walked/x/*.txt", "walked/y/*.txt", "walked/new/*.txt"},
+    "optional": {"optional.txt"},
+    "nothing": set(),
+}
+"""Notebook to all that it depends on; a pattern stands for the names of files."""
+UNREAD = {"docs/flat/other.py", "listed/a.txt", "data/unread.csv", "docs/scripts/unread.py"}
+
+
+class Tree:
+    """A project with a notebook for each way to read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        _write_files(root)
+        for name, code in CODE.items():
+            text = code.replace("{root!r}", repr(str(root)))
+            write_notebook(root / "docs" / f"{name}.ipynb", text)
+
+    def run(self) -> set[str]:
+        """Execute what is stale; return the names of those that ran."""
+        report = NotebookCache(project=self.root).execute([self.root])
+        assert report.failures == ()
+        return {Path(outcome.name).stem for outcome in report.outcomes if outcome.status == "ran"}
+
+    def change(self, name: str) -> Callable[[], None]:
+        """Change the content of a file, or add one; return what undoes that."""
+        path = self.root / name.replace("*", "added")
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("new")
+            return path.unlink
+        before = path.read_bytes()
+        path.write_bytes(_edit(path.suffix, path))
+        assert path.read_bytes() != before
+        return lambda: _write(path, before)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _write_files(root: Path) -> None:
+    (root / "pyproject.toml").touch()
+    package = "from .outer import VALUE\n"
+    texts = {
+        "data/table.csv": "a,b\n1,2\n",
+        "data/unread.csv": "a,b\n1,2\n",
+        "data/settings.json": json.dumps({"a": 1}),
+        "data/notes.txt": "notes",
+        "docs/nested/__init__.py": package,
+        "docs/nested/outer.py": "from nested.inner import VALUE\n",
+        "docs/nested/inner.py": "VALUE = 1\n",
+        "docs/flat/__init__.py": "",
+        "docs/flat/leaf.py": "VALUE = 1\n",
+        "docs/flat/other.py": "VALUE = 1\n",
+        "docs/plugin.py": "VALUE = 1\n",
+        "docs/scripts/run_me.py": "print('run')\n",
+        "docs/scripts/exec_me.py": "print('exec')\n",
+        "docs/scripts/unread.py": "print('unread')\n",
+        "extra/added.py": "VALUE = 1\n",
+        **dict.fromkeys(("globbed/a.txt", "globbed/b.txt", "listed/a.txt", *_WALKED), "some"),
+    }
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "data/model.pickle").write_bytes(pickle.dumps([1, 2]))
+    numpy.savez(root / "data/arrays.npz", x=numpy.arange(3))
+    _execute(root / "data/base.sqlite", "create table t (a)", "insert into t values (1)")
+
+
+def _execute(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as base, base:
+        for statement in statements:
+            base.execute(statement)
+
+
+def _edit(suffix: str, path: Path) -> bytes:
+    """Return another sound content of a file."""
+    if suffix == ".sqlite":
+        _execute(path, "insert into t values (2)")
+        return path.read_bytes()
+    if suffix == ".npz":
+        numpy.savez(path, x=numpy.arange(4))
+        return path.read_bytes()
+    if suffix == ".pickle":
+        return pickle.dumps([1, 2, 3])
+    return path.read_bytes() + b"\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Return the tree."""
+    return Tree(tmp_path_factory.mktemp("tree"))
+
+
+@pytest.fixture
+def tree(files: Tree, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """Return the tree after a build; Python keeps bytecode, as it does."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE")
+    files.run()
+    return files
+
+
+def list_inputs() -> list[str]:
+    """Return all that a notebook of the tree reads."""
+    return sorted(set().union(*DEPENDS.values()))
+
+
+@pytest.mark.parametrize("name", list_inputs())
+def test_a_change_runs_those_that_depend_on_it_and_back_again_none(tree: Tree, name: str) -> None:
+    undo = tree.change(name)
+    assert tree.run() == {notebook for notebook in DEPENDS if name in DEPENDS[notebook]}
+    assert tree.run() == set()
+    undo()
+    assert tree.run() == set()
+
+
+def test_what_nobody_read_runs_none(tree: Tree) -> None:
+    undo = [tree.change(name) for name in sorted(UNREAD)]
+    assert tree.run() == set()
+    for function in undo:
+        function()
+
+
+def test_new_times_run_none(tree: Tree) -> None:
+    for path in tree.root.rglob("*"):
+        if ".nbcache" not in path.parts:
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+    assert tree.run() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("globbed/b.txt", {"glob_"}), ("walked/x/one.txt", {"walk", "rglob"})],
+)
+def test_a_file_that_is_gone_runs_those_that_listed_it(
+    tree: Tree, name: str, expected: set[str]
+) -> None:
+    data = (tree.root / name).read_bytes()
+    (tree.root / name).unlink()
+    assert tree.run() == expected
+    (tree.root / name).write_bytes(data)
+    assert tree.run() == set()

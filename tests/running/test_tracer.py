@@ -1,0 +1,169 @@
+"""The tracer alone, in plain Python without a kernel."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sphinx_nbcache.running.observation import _install
+from sphinx_nbcache.running.servers import SCRIPT
+from tests.conftest import RunPython
+
+SHIPPED = sorted([*SCRIPT.parent.glob("fork_*.py"), *SCRIPT.parent.glob("tracer*.py")])
+BEGIN = f"""
+{_install()}
+import sys
+sys.audit("sphinx_nbcache.start")
+"""
+END = "\n__import__('sys').audit('sphinx_nbcache.report', 'report.json')"
+
+
+@pytest.mark.parametrize("script", SHIPPED, ids=lambda path: path.stem)
+def test_what_runs_in_other_interpreters_is_python_3_8(script: Path) -> None:
+    ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.fixture
+def trace(run_python: RunPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that runs code under the tracer and returns its report."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(code: str) -> Any:
+        done = run_python(BEGIN + code + END)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        report = json.loads((tmp_path / "report.json").read_text())
+        names = ("reads", "writes", "listings")
+        return {**report, **{name: _cut(report[name], f"{tmp_path}/") for name in names}}
+
+    return run
+
+
+def _cut(items: list[Any], folder: str) -> list[Any]:
+    """Return paths relative to the folder of the test."""
+    text = json.dumps(items).replace(json.dumps(folder)[1:-1], "")
+    found: list[Any] = json.loads(text)
+    return found
+
+
+def test_nothing_is_seen_of_what_happens_before_it_is_told_to_begin(trace: Any) -> None:
+    assert trace("")["reads"] == trace("")["writes"] == trace("")["notes"] == []
+
+
+def test_modules_are_as_they_would_be_without_it(run_python: RunPython, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    work = f"import os\nopen({str(tmp_path / 'old')!r}, 'a').close()\n"
+    look = f"import __future__, sys\n{work}print(sorted(sys.modules))"
+    assert run_python(BEGIN + look).stdout == run_python(look).stdout
+
+
+def test_a_path_object_is_asked_for_its_path(trace: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    code = (
+        "import io, os\nclass P:\n    def __fspath__(self):\n        return 'a'\n"
+        "io.FileIO(P())\nos.close(os.open(P(), os.O_RDONLY))"
+    )
+    assert [read[0] for read in trace(code)["reads"]] == ["a"]
+
+
+def test_devices_folders_and_descriptors_are_no_files(trace: Any) -> None:
+    code = (
+        "import os, tempfile\nopen('/dev/null').close()\nopen('/dev/null', 'w').close()\n"
+        "os.close(os.open('.', os.O_RDONLY))\nos.listdir(os.open('.', os.O_RDONLY))\n"
+        "tempfile.TemporaryFile(dir='.').close()\n"
+        "try:\n    open('.')\nexcept OSError:\n    pass"
+    )
+    found = trace(code)
+    assert found["reads"] == []
+    assert not [name for name in found["writes"] if name.startswith("/dev")]
+
+
+def test_links_are_written_and_what_they_lead_to_is_read(trace: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    code = "import os\nos.symlink('a', 'b')\nos.link('a', 'c')\nopen('b').read(), open('c').read()"
+    found = trace(code)
+    assert [read[0] for read in found["reads"]] == ["a"]
+    assert found["writes"] == ["b", "c"]
+
+
+def test_what_is_renamed_was_read(trace: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    ((name, _, digest),) = trace("import os\nos.rename('a', 'b')\nopen('b').read()")["reads"]
+    assert (name, bool(digest)) == ("a", True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an alarm is POSIX's")
+def test_errors_of_signal_handlers_reach_the_program(trace: Any) -> None:
+    """They may be raised while the hook runs, and are not the hook's."""
+    code = """
+import itertools, signal
+class Late(Exception): pass
+def ring(*_): raise Late
+signal.signal(signal.SIGALRM, ring)
+caught = 0
+for _ in range(100):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002)
+        for number in itertools.count():
+            try:
+                open("gone-%d" % number)
+            except OSError:
+                pass
+    except Late:
+        caught += 1
+assert caught == 100, caught
+"""
+    assert trace(code)["writes"] == []
+
+
+def test_an_interrupt_is_not_swallowed(trace: Any) -> None:
+    code = """
+import _thread, time
+for _ in range(50):
+    try:
+        _thread.interrupt_main()
+        while True:
+            try:
+                open("gone")
+            except OSError:
+                pass
+    except KeyboardInterrupt:
+        pass
+"""
+    assert [read[:2] for read in trace(code)["reads"]] in ([["gone", None]], [])
+
+
+def test_too_deep_a_recursion_is_the_programs_own(trace: Any) -> None:
+    code = (
+        "def fall():\n    try:\n        open('gone')\n    except OSError:\n        fall()\n"
+        "try:\n    fall()\nexcept RecursionError:\n    print('fallen')\nopen('later', 'w').close()"
+    )
+    assert trace(code)["writes"] == ["later"]
+
+
+def test_paths_that_cannot_be_are_left_to_the_program(trace: Any) -> None:
+    code = (
+        "for path in ('a\\0b', b'\\xff', 'x' * 5000, '\\udc80'):\n"
+        "    try:\n        open(path)\n    except (ValueError, OSError):\n        pass\n"
+        "open('w', 'w').close()"
+    )
+    assert trace(code)["writes"] == ["w"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_children_of_multiprocessing_report_nothing(trace: Any) -> None:
+    code = (
+        "import multiprocessing, os\n"
+        "def work():\n    open('gone', 'w').close()\n"
+        "    sys.audit('sphinx_nbcache.report', 'child.json')\n"
+        "    assert not os.path.exists('child.json')\n"
+        "p = multiprocessing.get_context('fork').Process(target=work)\n"
+        "p.start(); p.join()\nassert p.exitcode == 0, p.exitcode"
+    )
+    found = trace(code)
+    assert found["notes"] == ["processes"]
+    assert "gone" not in found["writes"]
