@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import click
@@ -24,7 +25,8 @@ class HelpDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Ask click for the text; the page is read again when the commands change."""
-        self.env.note_dependency(declared.__file__)
+        for path in Path(declared.__file__).parent.glob("*.py"):
+            self.env.note_dependency(str(path))
         context = _make_context(declared.main, "nbcache", None)
         if self.arguments:
             command = declared.main.commands[self.arguments[0]]

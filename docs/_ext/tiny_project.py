@@ -21,7 +21,7 @@ _PROGRAMS = {
 }
 _SHOWN = re.compile(
     r"\[\d+/\d+\] "  # one notebook is finished
-    r"|updating environment|waiting for|nbcache: |build |.*WARNING:| {4}\S"
+    r"|updating environment: [\[\d]|waiting for|nbcache: |build |.*WARNING:| {4}\S"
 )
 _CONFIGURATION = """\
 extensions = ["sphinx_nbcache"]
@@ -64,6 +64,16 @@ class TinyProject:
         lines = unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
         changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
         sys.stdout.write("\n".join([f"edit {name}", *changed, "", ""]))
+
+    def touch(self, name: str) -> None:
+        """Make a file look as if it had just been written, and show that."""
+        (self.folder / name).touch()
+        sys.stdout.write(f"$ touch {name}\n\n")
+
+    def remove(self, name: str) -> None:
+        """Remove a file, and show that."""
+        (self.folder / name).unlink()
+        sys.stdout.write(f"$ rm {name}\n\n")
 
     def cat(self, *names: str) -> None:
         """Show files as ``cat`` would, each after its name."""

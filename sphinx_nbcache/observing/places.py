@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sphinx_nbcache.model import Interpreter
@@ -44,6 +44,7 @@ class Places:
         self._system = tuple({_as_prefix(path) for path in folders} - {"/"})
         self._home = _as_prefix(Path.home())
         self._names: dict[str, str | None] = {}
+        self._installed: dict[Interpreter, tuple[str, ...]] = {}
 
     def find_name(self, path: str, interpreter: Interpreter | None = None) -> str | None:
         """Return what a path is called in entries; None for what is not looked at.
@@ -59,16 +60,17 @@ class Places:
 
     def is_installed(self, path: str, interpreter: Interpreter) -> bool:
         """Return whether a path belongs to a Python installation."""
-        text = _to_posix(path)
-        folders = (*interpreter.library_folders, *interpreter.site_folders)
-        prefixes = [_as_prefix(folder) for folder in folders]
+        if interpreter not in self._installed:
+            self._installed[interpreter] = tuple(self._list_installed(interpreter))
+        return _to_posix(path).startswith(self._installed[interpreter])
+
+    def _list_installed(self, interpreter: Interpreter) -> Iterator[str]:
+        """Yield the folders of a Python installation."""
+        for folder in (*interpreter.library_folders, *interpreter.site_folders):
+            yield _as_prefix(folder)
         # A root inside a prefix is a project all the same; a prefix inside a root is a venv.
-        prefixes += [
-            prefix
-            for prefix in map(_as_prefix, interpreter.prefixes)
-            if not self._root.startswith(prefix)
-        ]
-        return text.startswith(tuple(prefixes))
+        prefixes = map(_as_prefix, interpreter.prefixes)
+        yield from (prefix for prefix in prefixes if not self._root.startswith(prefix))
 
     def locate(self, name: str) -> Path:
         """Return the path of a name that stands in an entry."""

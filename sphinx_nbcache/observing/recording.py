@@ -145,12 +145,11 @@ class _Recorder:
         find = self._run.packages.find_owner
         seen = {module.name for module in self._seen.modules}
         # Where the package itself was there before, its kernel has loaded one more part of it.
-        installed = [
-            module
+        owners = {
+            find(module.name, module.file)
             for module in self._seen.modules
-            if self._is_in_site(module) and module.name.partition(".")[0] in seen
-        ]
-        owners = {find(module.name, module.file) for module in installed}
+            if module.file and module.name.partition(".")[0] in seen and self._is_in_site(module)
+        }
         owners |= {find(top, "") for top in set(self._run.static_imports) - seen}
         for owner in owners:
             if owner is not None:

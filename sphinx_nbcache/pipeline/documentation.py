@@ -70,7 +70,10 @@ class Documentation:
 def note_documentation(
     lookup: Lookup, project: Project, settings: Settings, source_folder: Path
 ) -> None:
-    """Have the index remember what holds for all pages, if it does not know that yet."""
+    """Have the index remember what holds for all pages, if it does not know that yet.
+
+    One more output folder is no reason to write: each build into a fresh one would.
+    """
     before = Documentation.from_json(lookup.memory.recall(_MEMO) or "")
     documentation = Documentation(
         folder=project.relate(project.folder),
@@ -79,9 +82,13 @@ def note_documentation(
         options={name: getattr(project.config, name) for name in _OPTIONS},
         made=_list_made(project, () if before is None else before.made),
     )
-    text = documentation.to_json()
-    if lookup.memory.recall(_MEMO) != text:
-        lookup.memory.note(_MEMO, text)
+    if before is None or replace(before, made=()) != _normalise(documentation):
+        lookup.memory.note(_MEMO, documentation.to_json())
+
+
+def _normalise(documentation: Documentation) -> Documentation | None:
+    """Return what would be read back, without the folders that builds make."""
+    return Documentation.from_json(replace(documentation, made=()).to_json())
 
 
 def _list_made(project: Project, before: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from sphinx_nbcache.config import Config
-from sphinx_nbcache.errors import NotCachedError, NotebookNotFoundError
+from sphinx_nbcache.errors import ConfigurationError, NotCachedError, NotebookNotFoundError
 from sphinx_nbcache.model import Entry, Outcome, Report, Settings, Topic
 from sphinx_nbcache.pipeline.build import build
 from sphinx_nbcache.pipeline.documentation import Pages, recall_documentation
@@ -29,6 +29,7 @@ from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.store import Problem
 
 _LOGGER = logging.getLogger("sphinx_nbcache")
+_NOT_FROZEN = "False for a check: it starts kernels"
 _NO_MATCH = "no notebook that is looked at has a name that this pattern matches"
 
 
@@ -149,6 +150,8 @@ class NotebookCache:
         ConfigurationError.
         """
         config = self._read_config(path=self.path, jobs=jobs)
+        if config.frozen:
+            raise ConfigurationError("frozen", value=True, expected=_NOT_FROZEN)
         both = (*config.check_ignore, *Config.read_option("check_ignore", list(ignore)))
         choice, reading = self._choose(names)
         return check(

@@ -112,7 +112,7 @@ class Shelf:
     def _is_elsewhere(self, top: str) -> bool:
         """Return whether an import would find another library of that name."""
         own = _get_names(self.groups.get(top, {}).get(top)).get("__spec__")
-        if own is None:
+        if own is None or own.name != top:  # nor could it be imported when it came
             return False
         found = self._find_spec(top, None)
         return found is None or _locate(found) != _locate(own)

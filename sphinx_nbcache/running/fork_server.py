@@ -361,8 +361,10 @@ def main() -> tuple[CodeType, Callable[[], None]] | None:
     install_tracer: Any = None
     if sys.argv[2] == "fork":
         kernels = load_beside("fork_kernel")
-        describe = load_beside("tracer_interpreter").describe_interpreter
-        install_tracer = functools.partial(load_beside("tracer").install, describe)
+        report, tracer = load_beside("tracer_report"), load_beside("tracer")
+        install_tracer = functools.partial(
+            tracer.install, report.describe_interpreter, report.list_modules
+        )
         freshness = kernels.Freshness(
             load_beside("fork_random"), load_beside("fork_modules").Shelf()
         )

@@ -26,7 +26,7 @@ _TIMEOUT_S = 5.0
 _POLL_S = 0.25
 _ABORTED_POLL_S = 0.02
 _ABORTED_POLLS = 25
-_SCRIPTS = ("tracer_interpreter.py", "tracer.py")
+_SCRIPTS = ("tracer_report.py", "tracer.py")
 
 
 async def begin_observing(kernel: Kernel) -> None:
@@ -80,7 +80,7 @@ def _install() -> str:
     return (
         "(lambda b, names: "
         f"[b.exec(b.compile(text, {name!r}, 'exec', 0, True, 2), names) for text in {texts!r}]"
-        " and names['install'](names['describe_interpreter'])"
+        " and names['install'](names['describe_interpreter'], names['list_modules'])"
         f")(__import__('builtins'), {{'__name__': {name!r}}})"
     )
 

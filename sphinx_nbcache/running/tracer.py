@@ -17,7 +17,7 @@ import sys
 
 TYPE_CHECKING = False  # importing typing would show in the kernel's modules
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import CodeType, FrameType
     from typing import Any
 
@@ -50,12 +50,12 @@ _FINDERS = (
 _FINDERS_INSTALLED = ("importlib_metadata", "pkg_resources", "jedi", "IPython")
 
 
-def install(describe_interpreter: Callable[..., Any]) -> None:
+def install(describe_interpreter: Callable[..., Any], list_modules: Callable[..., Any]) -> None:
     """Add the hook, which does nothing before the event that tells it to begin.
 
-    :param describe_interpreter: the function of that name of the tracer's other script.
+    The parameters are the functions of these names of the tracer's other script.
     """
-    tracer = Tracer(describe_interpreter)
+    tracer = Tracer(describe_interpreter, list_modules)
     find, busy, identify = tracer.handlers.get, tracer.busy, _thread.get_ident
 
     def hook(event: str, arguments: Any) -> None:
@@ -90,8 +90,11 @@ _OWN_FILES = frozenset(
 class Tracer:
     """What was seen so far; its methods named ``on_`` take the arguments of audit events."""
 
-    def __init__(self, describe_interpreter: Callable[..., Any]) -> None:
+    def __init__(
+        self, describe_interpreter: Callable[..., Any], list_modules: Callable[..., Any]
+    ) -> None:
         self.describe_interpreter = describe_interpreter
+        self.list_modules = list_modules
         self.handlers: dict[str, Callable[..., None]] = {_START: self.start}
         self.busy: set[int] = set()
         """Threads in which the tracer itself reads, which is not to be seen."""
@@ -102,7 +105,7 @@ class Tracer:
         self.importers: dict[str, str] = {}
         """Module to the file that imported it."""
         self.sources: dict[str, tuple[str, str]] = {}
-        """File of a module to its name and the file that imported it."""
+        """File that a module was loaded from to its name and the file that imported it."""
         self.known: set[str] = set()
         """Paths, as they were given, that tell nothing more when they are read again."""
         self.folder: str | None = None
@@ -284,10 +287,11 @@ class Tracer:
             frame = frame.f_back if frame.f_code.co_filename.startswith(_IMPORT_SYSTEM) else None
         if frame is None:
             return False
-        source = _find_source(self.complete(path))
-        if source not in self.sources:
+        path = path if os.path.isabs(path) else self.complete(path)
+        if path not in self.sources:
             name = str(frame.f_locals.get("fullname"))
-            self.sources[source] = (name, self.find_importer(frame))
+            importer = self.importers.get(name)
+            self.sources[path] = (name, self.find_importer(frame) if importer is None else importer)
         return True
 
     def find_importer(self, frame: FrameType | None) -> str:
@@ -320,31 +324,19 @@ class Tracer:
     def report(self, path: str) -> None:
         """Write what was seen to a file, and look no more."""
         self.handlers.clear()
+        interpreter = self.describe_interpreter(self.search_path, self.complete)
+        folders = interpreter["library_folders"] + interpreter["site_folders"]
+        installed = tuple(name + os.sep for name in folders)
         found = {
-            "interpreter": self.describe_interpreter(self.search_path, self.complete),
+            "interpreter": interpreter,
             "reads": [[path, *read] for path, read in self.reads.items()],
             "writes": list(self.writes),
             "listings": list(self.listings.items()),
-            "modules": list(self.list_modules()),
+            "modules": list(self.list_modules(self, installed)),
             "notes": sorted(self.notes),
         }
         with _Borrowed(self.busy, "json") as json, open(path, "w", encoding="ascii") as file:
             file.write(json.dumps(found))
-
-    def list_modules(self) -> Iterator[tuple[str, str, str]]:
-        """Yield name, file and importer of what was imported, also if it is gone again."""
-        left = set(self.sources)
-        for name, module in list(sys.modules.items()):
-            if module is None or name in self.before or not isinstance(name, str):
-                continue
-            file = _find_file(module)
-            file = file and _find_source(self.complete(file))
-            left.discard(file)
-            _, importer = self.sources.get(file, ("", ""))
-            yield name, file, self.importers.get(name, importer)
-        for file in left:
-            name, importer = self.sources[file]
-            yield name, file, importer
 
 
 class _Borrowed:
@@ -419,29 +411,6 @@ def _is_own_listing(code: CodeType) -> bool:
     if file.startswith(_FINDERS) or code.co_name.startswith("_rmtree"):
         return True
     return any(os.sep + name + os.sep in file for name in _FINDERS_INSTALLED)
-
-
-def _find_source(file: str) -> str:
-    """Return the source of a file of the bytecode cache; any other file as it is."""
-    if not file.endswith(".pyc"):
-        return file
-    try:
-        return str(sys.modules["_frozen_importlib_external"].source_from_cache(file))
-    except (ValueError, NotImplementedError, LookupError):
-        return file
-
-
-def _find_file(module: Any) -> str:
-    """Return the file of a module, without waking what loads itself at its first use."""
-    try:
-        names = object.__getattribute__(module, "__dict__")
-        found = (getattr(names.get("__spec__"), "origin", None), names.get("__file__"))
-    except Exception:  # noqa: BLE001 - anything can stand among the modules
-        return ""
-    for file in found:
-        if isinstance(file, str) and (os.sep in file or file.endswith(".py")):
-            return file
-    return ""
 
 
 def _is_local(host: str) -> bool:

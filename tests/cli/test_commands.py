@@ -14,27 +14,12 @@ from pathlib import Path
 import click
 import psutil
 import pytest
-from click.testing import CliRunner, Result
 
 from sphinx_nbcache.cli import main
 from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import markdown_cell, write_notebook
+from tests.cli.conftest import Run
 from tests.conftest import wait_until
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs the command in the project's folder."""
-    monkeypatch.chdir(project_folder)
-
-    def run_command(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result
-
-    return run_command
 
 
 def test_executing_says_what_ran_and_then_that_all_are_hits(run: Run, project_folder: Path) -> None:
@@ -117,6 +102,12 @@ def test_a_broken_file_is_told_and_the_exit_status_is_1(run: Run, project_folder
         (["execute", ".", "--executor", "fast"], "'fast' is not one of"),
         (["execute", ".", "--nowhere"], "No such option"),
         (["nowhere"], "No such command 'nowhere'"),
+        (["why", "nowhere"], "nowhere: no page of the documentation has this name"),
+        (["plan", "nowhere"], "nowhere: no page of the documentation has this name"),
+        (["status", "nowhere"], "nowhere: no page of the documentation has this name"),
+        (["check"], "add --rerun"),
+        (["check", "--rerun", "nowhere*"], "nowhere*: no notebook that is looked at"),
+        (["check", "--rerun", "--ignore", "("], "expected a list of regular expressions"),
         (["--cache-path", "pyproject.toml", "verify"], "is a file"),
     ],
 )

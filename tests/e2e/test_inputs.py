@@ -8,17 +8,24 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
-import numpy
+import numpy as np
 import pytest
 
-from sphinx_nbcache.config import OPTIONS
-from sphinx_nbcache.pipeline import NotebookCache
+from sphinx_nbcache.config import Config
+from sphinx_nbcache.model import Report, Status
+from sphinx_nbcache.pipeline import NotebookCache, Project, Source, build
+from sphinx_nbcache.pipeline.documentation import Pages
+from sphinx_nbcache.pipeline.files import FileReading
+from sphinx_nbcache.pipeline.progress import Silence
 from sphinx_nbcache.testing import write_notebook
+from tests.conftest import wait_until
 
 # The tree is built once, in one worker.
 pytestmark = pytest.mark.xdist_group("inputs")
@@ -100,9 +107,10 @@ class Tree:
         """Change the content of a file, or add one; return what undoes that."""
         path = self.root / name.replace("*", "added")
         if not path.exists():
+            is_new = not path.parent.exists()
             path.parent.mkdir(exist_ok=True)
             path.write_text("new")
-            return path.unlink
+            return lambda: shutil.rmtree(path.parent) if is_new else path.unlink()
         before = path.read_bytes()
         path.write_bytes(_edit(path.suffix, path))
         assert path.read_bytes() != before
@@ -138,7 +146,7 @@ def _write_files(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     (root / "data/model.pickle").write_bytes(pickle.dumps([1, 2]))
-    numpy.savez(root / "data/arrays.npz", x=numpy.arange(3))
+    np.savez(root / "data/arrays.npz", x=np.arange(3))
     _execute(root / "data/base.sqlite", "create table t (a)", "insert into t values (1)")
 
 
@@ -154,7 +162,7 @@ def _edit(suffix: str, path: Path) -> bytes:
         _execute(path, "insert into t values (2)")
         return path.read_bytes()
     if suffix == ".npz":
-        numpy.savez(path, x=numpy.arange(4))
+        np.savez(path, x=np.arange(4))
         return path.read_bytes()
     if suffix == ".pickle":
         return pickle.dumps([1, 2, 3])
@@ -215,3 +223,75 @@ def test_a_file_that_is_gone_runs_those_that_listed_it(
     assert tree.run() == expected
     (tree.root / name).write_bytes(data)
     assert tree.run() == set()
+
+
+SHOW = "text = open('data.txt').read()\nprint(text)"
+
+
+def execute(root: Path) -> Report:
+    """Execute what is stale in a project."""
+    return NotebookCache(project=root).execute([root])
+
+
+def execute_one(root: Path) -> Status:
+    """Execute the only notebook of a project, and return how it ended."""
+    (outcome,) = execute(root).outcomes
+    return outcome.status
+
+
+def read_text(path: Path) -> str:
+    """Return what the first cell of a notebook printed."""
+    merged = NotebookCache(project=path.parent).merge(path)
+    return str(merged.cells[0].outputs[0].text).strip()
+
+
+@pytest.mark.parametrize("kind", ["file", "module"])
+def test_what_changes_while_its_notebook_runs_makes_the_next_build_run_it(
+    project_folder: Path, kind: str
+) -> None:
+    read, name = ("open('data.txt').read()", "data.txt")
+    if kind == "module":
+        read, name = ("__import__('helper').VALUE", "helper.py")
+    (project_folder / name).write_text("VALUE = 'old'")
+    edit = f"open({str(project_folder.parent / 'go')!r}, 'w').close()"
+    wait = f"import os, time\nwhile not os.path.exists({str(project_folder.parent / 'gone')!r}):"
+    wait += "\n    time.sleep(0.01)"
+    path = write_notebook(project_folder / "a.ipynb", f"print({read})", edit, wait)
+    editor = Thread(target=_edit_when, args=(project_folder, name))
+    editor.start()
+    assert execute_one(project_folder) is Status.RAN
+    editor.join()
+    assert execute_one(project_folder) is Status.RAN
+    assert "newer" in read_text(path)
+    assert execute_one(project_folder) is Status.HIT
+
+
+def _edit_when(root: Path, name: str) -> None:
+    """Change a file once a notebook says that it has read it, and let that go on."""
+    assert wait_until((root.parent / "go").exists)
+    (root / name).write_text("VALUE = 'newer'")
+    (root.parent / "gone").touch()
+
+
+def test_each_of_two_contents_has_its_own_outputs(project_folder: Path) -> None:
+    path = write_notebook(project_folder / "a.ipynb", SHOW)
+    found = []
+    for text in ("one", "another", "one", "another"):
+        (project_folder / "data.txt").write_text(text)
+        found.append((str(execute_one(project_folder)), read_text(path)))
+    assert found == [("ran", "one"), ("ran", "another"), ("hit", "one"), ("hit", "another")]
+
+
+def test_as_many_answers_are_kept_as_the_option_says(project_folder: Path) -> None:
+    path = write_notebook(project_folder / "a.ipynb", SHOW)
+    project = Project.open(project_folder, Config(entries_per_key=2))
+    found = []
+    for text in ("one", "two", "three", "two", "one"):
+        (project_folder / "data.txt").write_text(text)
+        reading = FileReading(None, Pages(project, None), frozenset())
+        (outcome,) = build(
+            [Source("a.ipynb", path)], reading=reading, project=project, rerun={}, progress=Silence()
+        ).outcomes
+        found.append(str(outcome.status))
+    assert found == ["ran", "ran", "ran", "hit", "ran"]
+    assert len(list((project.store.path / "entries").glob("*/*/*.json"))) == 2

@@ -1,0 +1,107 @@
+"""The interpreter that a kernel runs in, the folders of its libraries, and its modules.
+
+Part of the tracer: standard library only, in the syntax of Python 3.8.
+"""
+
+# pathlib is slow, and would show in the kernel.
+# ruff: noqa: PTH118, PTH119, PTH120, PTH208
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # importing typing would show in the kernel's modules
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+
+def describe_interpreter(
+    search_path: Iterable[str], complete: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return what the interpreter is, and the folders of its libraries.
+
+    :param search_path: where modules are searched, besides the present search path.
+    :param complete: makes a path absolute.
+    """
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    folders = dict.fromkeys(
+        complete(item) for item in [*sys.path, *search_path] if isinstance(item, str)
+    )
+    version = "python%d.%d" % sys.version_info[:2]  # noqa: UP031
+    library = getattr(sys, "platlibdir", "lib")
+    libraries = [
+        os.path.dirname(os.__file__),
+        os.path.join(sys.base_exec_prefix, library, version),
+        *(name for name in folders if os.path.basename(name) in ("lib-dynload", "DLLs")),
+    ]
+    return {
+        "implementation": sys.implementation.name,
+        "version": "%d.%d.%d" % sys.version_info[:3],  # noqa: UP031
+        "prefixes": list(dict.fromkeys(map(complete, prefixes))),
+        "library_folders": list(dict.fromkeys(map(complete, libraries))),
+        "site_folders": [name for name in folders if _has_distributions(name)],
+    }
+
+
+def _has_distributions(folder: str) -> bool:
+    if os.path.basename(folder) in ("site-packages", "dist-packages"):
+        return True
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def list_modules(tracer: Any, installed: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, file and importer of what was imported, also if it is gone again.
+
+    What belongs to an installed package has no file of its own: there are many of them.
+
+    :param installed: beginnings of the paths of what is installed.
+    """
+    sources = {
+        _find_source(path): known
+        for path, known in tracer.sources.items()
+        if not path.startswith(installed)
+    }
+    packages: set[str] = set()
+    names = {name for name in list(sys.modules) if isinstance(name, str)} - tracer.before
+    for name in sorted(names, key=lambda name: "." in name):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        if name.partition(".")[0] in packages:
+            yield name, "", ""
+            continue
+        file = _find_file(module)
+        file = file and _find_source(tracer.complete(file))
+        if file.startswith(installed):
+            packages.add(name)
+        _, importer = sources.pop(file, ("", ""))
+        yield name, file, tracer.importers.get(name, importer)
+    for file, (name, importer) in sources.items():
+        yield name, file, importer
+
+
+def _find_source(file: str) -> str:
+    """Return the source of a file of the bytecode cache; any other file as it is."""
+    if not file.endswith(".pyc"):
+        return file
+    try:
+        return str(sys.modules["_frozen_importlib_external"].source_from_cache(file))
+    except (ValueError, NotImplementedError, LookupError):
+        return file
+
+
+def _find_file(module: Any) -> str:
+    """Return the file of a module, without waking what loads itself at its first use."""
+    try:
+        names = object.__getattribute__(module, "__dict__")
+        found = (getattr(names.get("__spec__"), "origin", None), names.get("__file__"))
+    except Exception:  # noqa: BLE001 - anything can stand among the modules
+        return ""
+    for file in found:
+        if isinstance(file, str) and (os.sep in file or file.endswith(".py")):
+            return file
+    return ""
