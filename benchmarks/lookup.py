@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import copy
 import logging
+import platform
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +31,16 @@ from sphinx_nbcache.model import (
     CellRun,
     CellStatus,
     Entry,
+    Input,
+    InputKind,
     Inputs,
     Notebook,
     Outputs,
     Settings,
+    digest_bytes,
 )
-from sphinx_nbcache.pipeline import Project, Silence, look_up, make_plan, merge_outputs
+from sphinx_nbcache.pipeline import Asked, Lookup, Project, make_plan, merge_outputs
+from sphinx_nbcache.store import News
 
 NOTEBOOKS = 50
 CODE_CELLS = 10
@@ -55,6 +62,18 @@ class Timing:
     def ratio(self) -> float:
         """Return how many times as fast ours is, best round against best round."""
         return min(self.theirs) / min(self.ours)
+
+
+def _make_inputs(folder: Path) -> Inputs:
+    """Return what a notebook that reads two files and imports some libraries depends on."""
+    items = [Input(InputKind.PYTHON, sys.implementation.name, platform.python_version())]
+    for name in ("data.csv", "helper.py"):
+        (folder / name).write_text(f"content of {name}\n")
+        digest = digest_bytes((folder / name).read_bytes())
+        items.append(Input(InputKind.FILE, name, digest))
+    for name in ("ipykernel", "jupyter-client", "myst-nb", "nbclient", "nbformat", "sphinx"):
+        items.append(Input(InputKind.PACKAGE, name, version(name)))
+    return Inputs(tuple(sorted(items)))
 
 
 def make_executed(number: int) -> Content:
@@ -101,6 +120,8 @@ class OurCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._project = Project.open(folder, Config(path=folder / ".nbcache"))
+        self._lookup = Lookup(self._project)
+        self._inputs = _make_inputs(folder)
 
     def add(self, name: str, executed: Content) -> None:
         """Store a notebook's outputs."""
@@ -115,7 +136,7 @@ class OurCache:
         self._project.store.save_entry(
             Entry(
                 key=plan.job.key,
-                inputs=Inputs(),
+                inputs=self._inputs,
                 outputs=self._project.store.save_outputs(outputs),
                 kernel="python3",
                 executed_at=1.0,
@@ -127,14 +148,15 @@ class OurCache:
 
     def remember(self) -> None:
         """End the build that filled the cache: its index learns what was found sound."""
-        self._project.store.note_build([], findings={}, has_run=True)
+        self._project.store.note_build(News(has_run=True))
+        self._lookup = Lookup(self._project)
 
     def merge(self, name: str, content: nbformat.NotebookNode) -> nbformat.NotebookNode:
         """Return a notebook with its outputs."""
         plan = self._plan(name, content)
         assert plan.job is not None
         store = self._project.store
-        entry = look_up(plan.job.key, name, store=store, progress=Silence())
+        entry = self._lookup.look_up(Asked.from_job(plan.job)).entry
         assert entry is not None
         outputs = store.load_outputs(entry.outputs)
         assert outputs is not None

@@ -1,7 +1,7 @@
 """Sphinx configuration of this documentation: it is built by the package it describes.
 
-Kernels see the cells only. After a change in the package itself, run every page again:
-``sphinx-build -D nbcache_rerun='*' docs docs/_build/html``.
+Pages that start programs of the package name its files in their metadata, as what child
+processes read is not seen; pages that import it need not.
 """
 
 import sys

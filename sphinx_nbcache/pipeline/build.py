@@ -6,6 +6,7 @@ It knows none of them: what a source is and how it is read comes in with the cal
 
 from __future__ import annotations
 
+import glob
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -94,6 +95,7 @@ class _Build:
         if stale:
             self._fly(stale, edges)
         self._changed.update(self._collection.restorer.written)
+        self._warn_of_patterns()
         self._note()
         outcomes = sorted(self._outcomes.values(), key=lambda outcome: outcome.name)
         return Report(tuple(outcomes), self._seconds, frozenset(self._changed))
@@ -135,8 +137,11 @@ class _Build:
             circle = " -> ".join([*cycle, cycle[0]])
             in_cycle.update(dict.fromkeys(cycle, f"these notebooks wait for each other: {circle}"))
         for name, message in in_cycle.items():
-            path = self._collection.plans[name].notebook.path
-            self._outcomes[name] = make_failure(name, path, CYCLE, message)
+            plan = self._collection.plans[name]
+            outcome = make_failure(name, plan.notebook.path, CYCLE, message)
+            # With its key it is the answer for its page, which is not asked for again alone.
+            key = None if plan.job is None else plan.job.key
+            self._outcomes[name] = replace(outcome, key=key)
         return [item for item in stale if item.plan.name not in in_cycle]
 
     def _find_edges(self) -> Edges:
@@ -150,9 +155,22 @@ class _Build:
             before, unknown = resolve_after(job.after, source, self._sources, self._project.folder)
             edges[job.name] = before
             for name in unknown:
-                problem = f"nbcache: after: {name!r} is no notebook of this build"
-                self._progress.warn(problem, Topic.METADATA, job.name)
+                if not _is_page(name, source, self._project):  # else there is no need to wait
+                    problem = f"nbcache: after: there is no notebook {name!r}"
+                    self._progress.warn(problem, Topic.METADATA, job.name)
         return edges
+
+    def _warn_of_patterns(self) -> None:
+        """Tell of declared patterns that match nothing, now that all has been written."""
+        common = set(declare_for_all(self._project)[0].depends)
+        asked = {(pattern, "") for pattern in common}
+        for outcome in self._outcomes.values():
+            asked.update((p, outcome.name) for p in outcome.declared.depends if p not in common)
+        for pattern, name in sorted(asked):
+            if not self._lookup.present.find_matches(pattern):
+                option = "nbcache: depends" if name else "nbcache_depends"
+                text = f"{option}: {pattern!r}, seen from the project root, matches no file"
+                self._progress.warn(text, Topic.METADATA, name)
 
     def _note(self) -> None:
         """Remember which entries answered, and what was found out on the way."""
@@ -178,6 +196,13 @@ def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
     sources = {job.name: project.relate(job.notebook.path) for job in jobs}
     learned = {name: found[source] for name, source in sources.items() if source in found}
     return create_executor(project.config, jobs, learned)
+
+
+def _is_page(name: str, source: Source, project: Project) -> bool:
+    """Return whether a name of a notebook leads to a file, though not to one of this build."""
+    start = project.folder if name.startswith("/") else source.path.parent
+    path = start / name.lstrip("/")
+    return path.is_file() or any(path.parent.glob(f"{glob.escape(path.name)}.*"))
 
 
 def _refuse(item: Stale) -> Outcome:

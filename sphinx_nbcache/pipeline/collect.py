@@ -16,7 +16,7 @@ from sphinx_nbcache.model import Failure, InputKind, Outcome, Settings, Status, 
 from sphinx_nbcache.pipeline.artifacts import Restored
 from sphinx_nbcache.pipeline.explanation import Explainer, Explanation
 from sphinx_nbcache.pipeline.findings import Finding, Findings
-from sphinx_nbcache.pipeline.lookup import Answer, Asked, Lookup, make_hit, summarise
+from sphinx_nbcache.pipeline.lookup import Answer, Asked, Lookup, describe_kept, make_hit, summarise
 from sphinx_nbcache.pipeline.plan import Plan, make_plan
 from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
@@ -214,8 +214,7 @@ class Collection:
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.name] = outcome
         for warning in outcome.warnings:
-            text = f"{warning}: its outputs are kept (nbcache_track)"
-            self._progress.warn(text, Topic.INPUTS, outcome.name)
+            self._progress.warn(describe_kept(warning), Topic.INPUTS, outcome.name)
 
 
 def _list_read(outcome: Outcome) -> set[str]:

@@ -63,6 +63,11 @@ class Verdict:
     notes: tuple[str, ...] = ()
     """What differs here and cannot count, because no kernel may start."""
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return what a build has to say where outputs hold in spite of a change."""
+        return () if self.changes else tuple(map(describe_kept, self.warnings))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -233,6 +238,11 @@ def summarise(changes: Iterable[str]) -> str:
     rest = len(texts) - _MOST_NAMED
     text = "; ".join(texts[:_MOST_NAMED])
     return f"{text}; {rest} more" if rest > 0 else text
+
+
+def describe_kept(warning: str) -> str:
+    """Return what is said of a change that does not count."""
+    return f"{warning}: its outputs are kept (nbcache_track)"
 
 
 def make_hit(source: Source, answer: Answer, reason: str = "outputs in the cache") -> Outcome:

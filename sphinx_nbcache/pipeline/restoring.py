@@ -76,7 +76,10 @@ class Restorer:
     def is_ours(self, path: str, digest: str) -> bool:
         """Return whether a content at a path was put there by a notebook, now or before."""
         known = (self.noted, self._before, self._known)
-        return any((path, digest) in contents for contents in known)
+        if any((path, digest) in contents for contents in known):
+            return True
+        # Where the index was lost: what lies in the store is no user's work that could be lost.
+        return self._project.store.objects.has(digest)
 
     def note(self, path: str, digest: str, stamp: tuple[int, int, int]) -> None:
         """Remember what was put in its place."""

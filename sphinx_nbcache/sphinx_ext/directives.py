@@ -57,6 +57,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Outcome], str], Callable[[Outcome], Any]
     ),
     "kernel": ("Kernel", lambda o: o.kernel, lambda o: o.kernel),
     "reason": ("Reason", lambda o: o.reason, lambda o: o.reason),
+    "notes": ("Notes", lambda o: ", ".join(o.notes), lambda o: ", ".join(o.notes)),
     "attempts": ("Attempts", lambda o: str(o.attempts), lambda o: o.attempts),
     "error": ("Error", _format_error, _format_error),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from myst_nb.sphinx_ext import OUTPUT_FOLDER
@@ -38,12 +37,10 @@ def choose_mode(config: SphinxConfig) -> None:
 def exclude_executed(app: Sphinx, config: SphinxConfig) -> None:
     """Keep Sphinx from taking MyST-NB's executed copies of the notebooks for pages.
 
-    MyST-NB writes them beside the output folder, which many keep inside the sources.
+    MyST-NB writes them beside the output folder, which many keep inside the sources: that of
+    this build, or of another builder's.
     """
-    executed = Path(app.outdir).parent / OUTPUT_FOLDER
-    source = Path(app.srcdir)
-    if executed.is_relative_to(source):
-        config.exclude_patterns.append(executed.relative_to(source).as_posix())
+    config.exclude_patterns += [OUTPUT_FOLDER, f"**/{OUTPUT_FOLDER}"]
 
 
 def read_options(config: SphinxConfig) -> Config:

@@ -21,12 +21,13 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 
 from sphinx_nbcache.errors import NotebookReadError
-from sphinx_nbcache.model import Outcome, Report, Status, Totals, digest_bytes
+from sphinx_nbcache.model import Outcome, Report, Status, Topic, Totals, digest_bytes
 from sphinx_nbcache.pipeline import READ_ERROR, Project
 from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.sphinx_ext.answers import Answers
 from sphinx_nbcache.sphinx_ext.options import choose_mode, exclude_executed, read_options
 from sphinx_nbcache.sphinx_ext.parser import add_parser
+from sphinx_nbcache.sphinx_ext.progress import SphinxProgress
 from sphinx_nbcache.sphinx_ext.records import (
     from_record,
     get_artifacts,
@@ -98,7 +99,11 @@ class Session:
             return ""  # a failed one is tried again in any case
         if not outcome.declared.is_cached:
             return "cache: false in its metadata"
-        return "; ".join(self.answers.judge(outcome).changes)
+        verdict = self.answers.judge(outcome)
+        progress = SphinxProgress(self.answers.app, self.answers.told)
+        for notice in verdict.notices:  # nobody else tells of a page that is not read
+            progress.warn(notice, Topic.INPUTS, outcome.name)
+        return "; ".join(verdict.changes)
 
     def on_env_before_read_docs(
         self, app: Sphinx, env: BuildEnvironment, docnames: list[str]
@@ -120,10 +125,10 @@ class Session:
             for name in docnames
             if (pattern := self._find_pattern(name))
         }
-        report = self.answers.collect(names, rerun, unchanged)
+        report = self.answers.collect(sorted(names), rerun, unchanged)
         while affected := self._find_affected(env, names, report):
             names |= affected
-            report = report.unite(self.answers.collect(affected, {}, {}))
+            report = report.unite(self.answers.collect(sorted(affected), {}, {}))
         self._take(app, env, docnames, report)
 
     def _find_affected(self, env: BuildEnvironment, names: set[str], report: Report) -> set[str]:

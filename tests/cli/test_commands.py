@@ -256,3 +256,33 @@ class TestProcess:
         assert stderr.strip() == "Aborted!"
         assert not list_processes()
         assert NotebookCache(project=project_folder).find(quick) is not None
+
+    @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+    def test_a_check_stopped_by_ctrl_c_leaves_no_process_and_no_scratch_folder(
+        self,
+        project_folder: Path,
+        tmp_path: Path,
+        list_processes: Callable[[], list[psutil.Process]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        mark = tmp_path / "mark"
+        code = f"import os, time\nopen({str(mark)!r}, 'w').close()"
+        code += "\ntime.sleep(int(os.environ.get('SECONDS_TO_SLEEP', 0)))"
+        path = write_notebook(project_folder / "slow.ipynb", code)
+        NotebookCache(project=project_folder).execute([path])
+        mark.unlink()
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        monkeypatch.setenv("SECONDS_TO_SLEEP", "1000")
+        child = subprocess.Popen(
+            [self.find_command(), "check", "--rerun"],
+            cwd=project_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert wait_until(mark.exists, 60)
+        assert list(temporary.glob("nbcache-check-*"))
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=30)
+        assert (child.returncode, stderr.strip()) == (1, "Aborted!")
+        assert not list_processes()
+        assert not list(temporary.glob("nbcache-check-*"))

@@ -290,7 +290,11 @@ def test_as_many_answers_are_kept_as_the_option_says(project_folder: Path) -> No
         (project_folder / "data.txt").write_text(text)
         reading = FileReading(None, Pages(project, None), frozenset())
         (outcome,) = build(
-            [Source("a.ipynb", path)], reading=reading, project=project, rerun={}, progress=Silence()
+            [Source("a.ipynb", path)],
+            reading=reading,
+            project=project,
+            rerun={},
+            progress=Silence(),
         ).outcomes
         found.append(str(outcome.status))
     assert found == ["ran", "ran", "ran", "hit", "ran"]

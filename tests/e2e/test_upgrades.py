@@ -95,9 +95,7 @@ def execute(root: Path) -> set[str]:
     return {Path(outcome.name).stem for outcome in report.outcomes if outcome.status == "ran"}
 
 
-@pytest.mark.parametrize(
-    ("start", "preload"), [("spawn", ""), ("fork", ""), ("fork", "toy,other")]
-)
+@pytest.mark.parametrize(("start", "preload"), [("spawn", ""), ("fork", ""), ("fork", "toy,other")])
 def test_an_upgrade_runs_those_that_import_it_and_a_downgrade_none(
     environment: Environment,
     project_folder: Path,

@@ -122,6 +122,9 @@ def test_patterns_choose_and_expressions_are_ignored(
         check(project_folder, patterns=["a*", "nix*"])
     with pytest.raises(ConfigurationError, match="check_ignore"):
         check(project_folder, ignore=["("])
+    monkeypatch.setenv("NBCACHE_FROZEN", "1")
+    with pytest.raises(ConfigurationError, match="it starts kernels"):
+        check(project_folder)
 
 
 def test_a_notebook_outside_of_the_root_is_not_checked(project_folder: Path) -> None:

@@ -246,6 +246,22 @@ class TestDocumentation:
         (item,) = NotebookCache().explain(["raises"])
         assert set(item.changes) == {"docs/common.dat changed", "ANOTHER_ONE is declared now"}
 
+    def test_builds_that_find_nothing_new_leave_the_cache_alone(self, root: Path) -> None:
+        builds = {"out": "html", "other": "latex"}
+        for out, builder in builds.items():
+            run_build(root / "docs", out=out, builder=builder)
+        before = take_picture(root / ".nbcache")
+        for out, builder in builds.items():
+            run_build(root / "docs", out=out, builder=builder)
+        assert take_picture(root / ".nbcache") == before
+
+    def test_folders_that_builds_make_hold_no_notebooks(self, root: Path) -> None:
+        (root / "out" / "copy.ipynb").write_text("{}")
+        (root / "copy.ipynb").write_text("{}")
+        names = [standing.name for standing in NotebookCache().explain(["."])]
+        assert "copy.ipynb" in names
+        assert "out/copy.ipynb" not in names
+
     def test_metadata_counts_as_it_is_now_not_as_it_was_then(self, root: Path) -> None:
         path = root / "docs" / "raises.md"
         text = path.read_text()
