@@ -67,12 +67,13 @@ class Timing:
 def _make_inputs(folder: Path) -> Inputs:
     """Return what a notebook that reads two files and imports some libraries depends on."""
     items = [Input(InputKind.PYTHON, sys.implementation.name, platform.python_version())]
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("data.csv", "helper.py"):
         (folder / name).write_text(f"content of {name}\n")
         digest = digest_bytes((folder / name).read_bytes())
         items.append(Input(InputKind.FILE, name, digest))
-    for name in ("ipykernel", "jupyter-client", "myst-nb", "nbclient", "nbformat", "sphinx"):
-        items.append(Input(InputKind.PACKAGE, name, version(name)))
+    packages = ("ipykernel", "jupyter-client", "myst-nb", "nbclient", "nbformat", "sphinx")
+    items += [Input(InputKind.PACKAGE, name, version(name)) for name in packages]
     return Inputs(tuple(sorted(items)))
 
 

@@ -118,8 +118,7 @@ OPTIONS = (
         "one of " + ", ".join(KERNEL_STARTS),
         "How kernels start. `fork`: Python kernels are copies of one process that has everything "
         "imported already, which takes milliseconds (Linux only). `spawn`: each kernel is started "
-        "from nothing, as Jupyter does. `auto` forks where that works and where more than one "
-        "notebook is to be run.",
+        "from nothing, as Jupyter does. `auto` forks where that works.",
         check_choice(*KERNEL_STARTS),
         "NBCACHE_KERNEL_START",
     ),

@@ -50,8 +50,12 @@ class Packages:
         """Return name and version of the distribution that brought a module.
 
         :param module: its dotted name.
-        :param file: its file, in one of the site folders.
+        :param file: its file, in one of the site folders; empty where only the name is known.
         """
+        if not file:
+            found = (folder.find_owner(module, "") for folder in self._folders)
+            owner = next((one for one in found if one is not None), None)
+            return (owner.name, owner.version) if owner else None
         compared = os.path.normcase(file)
         for folder in self._folders:
             if compared.startswith(folder.start):

@@ -6,6 +6,8 @@ more as it was read gets a digest that nothing has: its entry is never fresh.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,8 @@ class Sighting:
     static_imports: Collection[str] = ()
     """Top-level names that the code itself imports: what the kernel had imported for itself
     is not seen when a notebook imports it, too."""
+    folder: Path | None = None
+    """Where its kernel looks for modules first; None for a folder that is gone by now."""
 
 
 def record_inputs(run: Sighting, present: Present) -> Inputs:
@@ -50,6 +54,7 @@ def record_inputs(run: Sighting, present: Present) -> Inputs:
         *recorder.iterate_files(),
         *recorder.iterate_listings(),
         *recorder.iterate_modules(),
+        *recorder.iterate_rivals(),
         *recorder.iterate_packages(),
     }
     interpreter = run.interpreter
@@ -123,6 +128,36 @@ class _Recorder:
             via = self._find_name(module.importer) if module.importer else None
             yield Input(InputKind.MODULE, name, self._digest_module(name), via or "")
 
+    def iterate_rivals(self) -> Iterator[Input]:
+        """Yield the paths at which a module would be found first, and there was none.
+
+        That is: before one of the project, or where none was found. Of the search path only
+        the notebook's own folder is looked at, which comes first.
+        """
+        paths = {path for module in self._seen.modules for path in self._list_rivals(module)}
+        if folder := self._run.folder:
+            seen = {module.name for module in self._seen.modules}
+            lost = set(self._run.static_imports) - seen - sys.stdlib_module_names
+            lost = {name for name in lost if self._run.packages.find_owner(name, "") is None}
+            paths |= {path for name in lost for path in _list_places(folder, name)}
+        for path in paths:
+            name = self._find_name(str(path))
+            if name is not None and name not in self._written and not os.path.lexists(path):
+                yield Input(InputKind.MISSING, name, ABSENT)
+
+    def _list_rivals(self, module: Module) -> Iterator[Path]:
+        """Yield where a module of the project, or its package, would be found before it."""
+        name = self._find_module(module)
+        if name is None:
+            return
+        path, (package, _, last) = Path(module.file), module.name.rpartition(".")
+        if path.stem == last:
+            yield path.parent / last / "__init__.py"
+        if package:
+            yield (path.parent.parent if path.stem == "__init__" else path.parent) / "__init__.py"
+        elif self._run.folder:
+            yield from _list_places(self._run.folder, last)
+
     def _find_module(self, module: Module) -> str | None:
         """Return what the source of a module is called; None for what has none of its own."""
         if not module.file:
@@ -158,3 +193,8 @@ class _Recorder:
     def _is_in_site(self, module: Module) -> bool:
         folders = self._interpreter.site_folders
         return bool(module.file) and module.file.startswith(tuple(folders))
+
+
+def _list_places(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return where in a folder a module of some name may lie."""
+    return folder / name / "__init__.py", folder / f"{name}.py"

@@ -50,7 +50,9 @@ def find_cycle(edges: Mapping[str, Iterable[str]]) -> list[str]:
     try:
         TopologicalSorter(edges).prepare()
     except CycleError as error:
-        return list(error.args[1][:-1])
+        cycle = list(error.args[1][:-1])
+        first = cycle.index(min(cycle))  # the same in each build, or its message is another one
+        return cycle[first:] + cycle[:first]
     return []
 
 

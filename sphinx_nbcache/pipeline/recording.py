@@ -68,6 +68,7 @@ class Recorder:
             packages=packages,
             started_at=run.started_at,
             static_imports=scan_imports(run.job),
+            folder=run.job.working_directory,
         )
         seen = record_inputs(sighting, self._present)
         inputs = Inputs(tuple(sorted({*seen.items, *declared})))

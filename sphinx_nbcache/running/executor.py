@@ -131,7 +131,7 @@ def create_executor(
     :param learned: job name to modules that an earlier run of it was seen to import.
     """
     cores = count_usable_cores()
-    is_forking = _is_forking(config, jobs)
+    is_forking = sys.platform == "linux" and config.kernel_start != "spawn"
     # Forked kernels wait as long as they compute when they start and end: one more of them
     # keeps the cores busy meanwhile.
     capacity = 1 if config.is_serial else config.jobs or cores + is_forking
@@ -140,13 +140,6 @@ def create_executor(
     if config.kernel_start == "fork" and not is_forking:
         executor.notices.append("kernels are forked on Linux only; here each one is started")
     return executor
-
-
-def _is_forking(config: Config, jobs: Collection[Job]) -> bool:
-    """Return whether fork servers pay: one alone is not there sooner than the one kernel."""
-    if sys.platform != "linux" or config.kernel_start == "spawn":
-        return False
-    return config.kernel_start == "fork" or len(jobs) > 1
 
 
 def _make_rule(

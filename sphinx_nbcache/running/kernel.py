@@ -181,6 +181,9 @@ async def _stop_process(kernel: Kernel) -> None:
         return
     await manager.request_shutdown()
     await wait_for_end(manager.provisioner, timeout_s=manager.shutdown_wait_time / 2)
+    if manager.provisioner is not None and await manager.is_alive():
+        # Some versions of ipykernel say that they end and hang: two of three now and then.
+        await manager.provisioner.terminate()
     await manager.finish_shutdown(pollinterval=_STOP_POLL_S)
     await manager.cleanup_resources()
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from sphinx_nbcache.config import Config
-from sphinx_nbcache.model import Report, Status
+from sphinx_nbcache.model import InputKind, Report, Status
 from sphinx_nbcache.pipeline import NotebookCache, Project, Source, build
 from sphinx_nbcache.pipeline.documentation import Pages
 from sphinx_nbcache.pipeline.files import FileReading
@@ -243,6 +243,60 @@ def read_text(path: Path) -> str:
     """Return what the first cell of a notebook printed."""
     merged = NotebookCache(project=path.parent).merge(path)
     return str(merged.cells[0].outputs[0].text).strip()
+
+
+RIVALS = {
+    "package before module": ("import helper\nprint(helper.VALUE)", "helper/__init__.py"),
+    "init of a namespace": ("import space.part\nprint('part')", "space/__init__.py"),
+    "own folder first": (
+        "import sys\nsys.path.append('lib')\nimport far\nprint(far.VALUE)",
+        "far.py",
+    ),
+    "not found before": (
+        "try:\n    from coming import VALUE\nexcept ImportError:\n    VALUE = 'none'\nprint(VALUE)",
+        "coming.py",
+    ),
+}
+"""Code, and a module that the same code finds as soon as it is there."""
+
+
+@pytest.mark.parametrize("kind", sorted(RIVALS))
+def test_a_module_that_stands_in_for_another_one_runs_those_that_import_it(
+    project_folder: Path, kind: str
+) -> None:
+    code, new = RIVALS[kind]
+    for name in ("helper.py", "space/part.py", "lib/far.py"):
+        (project_folder / name).parent.mkdir(exist_ok=True)
+        (project_folder / name).write_text("VALUE = 'first'\n")
+    path = write_notebook(project_folder / "a.ipynb", code)
+    assert execute_one(project_folder) is Status.RAN
+    (project_folder / new).parent.mkdir(exist_ok=True)
+    (project_folder / new).write_text("VALUE = 'second'\nprint('imported')\n")
+    assert execute_one(project_folder) is Status.RAN
+    assert "imported" in read_text(path)
+    assert execute_one(project_folder) is Status.HIT
+
+
+def test_a_package_that_the_kernel_itself_had_imported_counts_where_it_is_imported(
+    project_folder: Path,
+) -> None:
+    write_notebook(project_folder / "a.ipynb", "import zmq")
+    write_notebook(project_folder / "b.ipynb", "1")
+    found = {outcome.name: outcome.inputs.items for outcome in execute(project_folder).outcomes}
+    packages = {n: [i.name for i in found[n] if i.kind == InputKind.PACKAGE] for n in found}
+    assert packages == {"a.ipynb": ["pyzmq"], "b.ipynb": []}
+
+
+def test_an_artifact_is_known_after_the_index_was_lost(project_folder: Path) -> None:
+    write_notebook(project_folder / "a.ipynb", SHOW + "\nopen('out.txt', 'w').write(text)")
+    for text in ("one", "two"):
+        (project_folder / "data.txt").write_text(text)
+        execute_one(project_folder)
+    for index in (project_folder / ".nbcache").glob("index.sqlite*"):
+        index.unlink()
+    (project_folder / "data.txt").write_text("one")
+    assert execute_one(project_folder) is Status.HIT
+    assert (project_folder / "out.txt").read_text() == "one"
 
 
 @pytest.mark.parametrize("kind", ["file", "module"])

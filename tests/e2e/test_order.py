@@ -139,22 +139,22 @@ def test_a_cycle_is_an_error_that_names_its_pages(tmp_path: Path) -> None:
     assert run_build(site).status == 0
 
 
-@pytest.mark.parametrize("options", [("-j1",), ("-j2",)])
+@pytest.mark.parametrize("option", [pytest.param("-j1", marks=pytest.mark.slow), "-j2"])
 def test_in_sphinx_a_page_that_reads_anothers_file_follows_in_the_same_build(
-    tmp_path: Path, options: tuple[str, ...]
+    tmp_path: Path, option: str
 ) -> None:
     pages = {"a_reader": (READ,), "b_writer": (WRITE.format("first"),), "c": ("1",)}
     site = write_site(tmp_path / "project", pages, "nbcache_jobs = 1")
-    cold = run_build(site, *options)
+    cold = run_build(site, option)
     assert (cold.status, cold.stderr) == (0, "")
     assert "first" in cold.read("a_reader")
     page = site / "b_writer.md"
     page.write_text(page.read_text().replace("first", "second"))
-    edited = run_build(site, *options)
+    edited = run_build(site, option)
     assert sorted(edited.pages_read) == ["a_reader", "b_writer"]
     assert "second" in edited.read("a_reader")
     assert edited.totals["ran"] == 2
     page.write_text(page.read_text().replace("second", "first"))
-    back = run_build(site, *options)
+    back = run_build(site, option)
     assert (back.totals["ran"], back.stderr) == (0, "")
     assert "first" in back.read("a_reader")

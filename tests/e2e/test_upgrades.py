@@ -95,7 +95,14 @@ def execute(root: Path) -> set[str]:
     return {Path(outcome.name).stem for outcome in report.outcomes if outcome.status == "ran"}
 
 
-@pytest.mark.parametrize(("start", "preload"), [("spawn", ""), ("fork", ""), ("fork", "toy,other")])
+@pytest.mark.parametrize(
+    ("start", "preload"),
+    [
+        pytest.param("spawn", "", marks=pytest.mark.slow),
+        ("fork", ""),
+        pytest.param("fork", "toy,other", marks=pytest.mark.slow),
+    ],
+)
 def test_an_upgrade_runs_those_that_import_it_and_a_downgrade_none(
     environment: Environment,
     project_folder: Path,
