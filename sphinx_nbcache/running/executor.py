@@ -96,7 +96,8 @@ class LocalExecutor:
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_STOP_TIMEOUT_S)
-            self._loop.close()
+            if not self._thread.is_alive():  # else closing would hide why it hangs
+                self._loop.close()
 
     async def _run(self, job: Job) -> Run:
         task = asyncio.current_task()

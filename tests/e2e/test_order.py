@@ -119,7 +119,7 @@ def test_after_is_kept_whatever_the_names(tmp_path: Path) -> None:
     assert Path(path).read_text().split() == ["c", "sub/b", "a"]
     write_notebook(site / "a.md", "'# A'", metadata={"nbcache": {"after": "nowhere"}})
     warned = run_build(site)
-    assert "a.md: WARNING: nbcache: after: 'nowhere' is no notebook of this build" in warned.stderr
+    assert "a.md: WARNING: nbcache: after: there is no notebook 'nowhere'" in warned.stderr
     assert warned.find("a")["status"] == "ran"
 
 

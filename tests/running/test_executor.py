@@ -117,7 +117,7 @@ def test_a_serial_executor_has_room_for_one_and_a_parallel_one_for_all_jobs(
 COUNT = """
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.running import create_executor
-with create_executor(Config()) as executor:
+with create_executor(Config(kernel_start="spawn")) as executor:
     print(executor.capacity)
 """
 

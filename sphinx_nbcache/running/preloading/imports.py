@@ -6,12 +6,15 @@ an alarm.
 
 from __future__ import annotations
 
+import ast
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sphinx_nbcache.model import Job, Notebook
+from sphinx_nbcache.running.preloading.cell_code import find_import_lines, parse_cell
 from sphinx_nbcache.running.preloading.code_reader import (
     ANY_MODULE,
     Change,
@@ -20,6 +23,7 @@ from sphinx_nbcache.running.preloading.code_reader import (
     Import,
     Look,
 )
+from sphinx_nbcache.running.preloading.code_words import PRESENT
 from sphinx_nbcache.running.preloading.local_modules import LocalModules
 from sphinx_nbcache.running.preloading.safe_list import get_implied, list_prefixes
 
@@ -85,6 +89,26 @@ def _find_late(events: Sequence[Event], position: int) -> Iterator[str]:
 
 
 def scan_imports(job: Job) -> frozenset[str]:
-    """Return the packages that a job's own code imports, without those beneath them."""
+    """Return the packages that a job's own code imports, without those beneath them.
+
+    Those that every kernel has imported for itself are among them: IPython, traitlets...
+    """
     imports = scan_notebook(job.notebook, job.working_directory).imports
-    return frozenset(name for name in imports if "." not in name)
+    found = {name for name in imports if "." not in name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's, of doubtful escapes in the notebook's code
+        for cell in job.notebook.iterate_code_cells():
+            found.update(_find_present(cell.source))
+    return frozenset(found)
+
+
+def _find_present(source: str) -> Iterator[str]:
+    """Yield what a cell's statements import of the packages that every kernel has."""
+    tree = parse_cell(source)
+    names = find_import_lines(source) if tree is None or source.lstrip().startswith("%%") else []
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.append(node.module)
+    yield from ({name.partition(".")[0] for name in names} & PRESENT - sys.stdlib_module_names)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_nbcache.running.preloading.imports import Scan, scan_notebook
+from sphinx_nbcache.running.preloading.imports import Scan, scan_imports, scan_notebook
 from sphinx_nbcache.testing import Cell, code_cell, make_notebook, markdown_cell
+from tests.running.conftest import make_job
 
 
 def scan(*cells: Cell, folder: Path | None = None) -> Scan:
@@ -295,3 +296,16 @@ def test_code_that_is_nested_too_deeply_is_an_obstacle() -> None:
 
 def test_doubtful_escapes_in_a_notebook_warn_nobody() -> None:
     assert scan("import numpy\npattern = '\\d'").imports == {"numpy"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from IPython.display import HTML",
+        "%%time\nimport IPython",
+        "import os, IPython.display as d",
+    ],
+)
+def test_what_every_kernel_has_imported_is_found_all_the_same(code: str) -> None:
+    notebook = make_notebook(code, "import numpy.linalg")
+    assert scan_imports(make_job(notebook, None)) == {"IPython", "numpy"}
