@@ -39,6 +39,8 @@ class Module(NamedTuple):
     """Its source, or the library it is; empty where it has none."""
     importer: str
     """The source of the module that imported it first; empty for a cell and if unknown."""
+    stamp: Stamp3 | None = None
+    """How its file looked when it was loaded; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from sphinx_nbcache.model import ABSENT, digest_json
+from sphinx_nbcache.model import digest_json
 from sphinx_nbcache.observing.exclusions import is_excluded, is_excluded_name
 
 
@@ -16,23 +16,16 @@ def digest_names(names: Iterable[str]) -> str:
     return digest_json(sorted(name for name in names if not is_excluded_name(name)))
 
 
-def list_names(
-    folder: str, is_left_out: Callable[[str], bool], coming: Collection[str] = ()
-) -> str:
-    """Return the digest of the names in a folder now; ABSENT where there is none.
+def list_names(folder: str, coming: Collection[str] = ()) -> Collection[str] | None:
+    """Return the names in a folder now; None where there is none.
 
-    :param is_left_out: tells which names, beside the excluded ones, do not count.
     :param coming: names that count although they are not there yet.
     """
     try:
         names: Collection[str] = os.listdir(folder)  # noqa: PTH208 - half the time of iterdir
     except (OSError, ValueError):
-        if not coming:
-            return ABSENT
-        names = ()
-    if coming:
-        names = {*names, *coming}
-    return digest_names(name for name in names if not is_left_out(name))
+        return coming or None
+    return {*names, *coming} if coming else names
 
 
 def find_matches(pattern: str, root: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 
 from sphinx_nbcache.model import ABSENT, Input, InputKind, Interpreter, digest_bytes
 from sphinx_nbcache.observing.digests import Digests
@@ -42,10 +41,13 @@ class Present:
         self._variables = variables
         self._environments: dict[str, Environment | None] = {}
         self._coming: dict[str, str] = {}
+        self._listings: dict[str, Collection[str] | None] = {}
+        self._matches: dict[str, list[str]] = {}
 
     def foresee(self, name: str, digest: str) -> None:
         """Take a file as it will be: for a look that puts nothing in its place itself."""
         self._coming[name] = digest
+        self.renew()
 
     def find(self, item: Input, *, kernel: str, own: Mapping[str, str]) -> str | None:
         """Return the digest that an input has now; None where that cannot be told here.
@@ -63,7 +65,7 @@ class Present:
             case InputKind.LISTING:
                 return self.find_listing(item.name, own)
             case InputKind.GLOB:
-                return digest_names(self.find_matches(item.name))
+                return digest_names(self.find_matches(item.name, own))
             case InputKind.VARIABLE:
                 return self.find_variable(item.name)
         return self._find_installed(item, kernel)
@@ -85,23 +87,52 @@ class Present:
 
     def find_listing(self, name: str, own: Collection[str]) -> str:
         """Return the digest of the names in a folder, those of own files left out."""
-        folder = os.path.join(self.places.root, name)  # noqa: PTH118
-        return list_names(folder, partial(self.is_left_out, name, own=own), self._find_coming(name))
+        if name not in self._listings:
+            folder = os.path.join(self.places.root, name)  # noqa: PTH118
+            self._listings[name] = list_names(folder, self._find_coming(name))
+        return self.digest_listing(name, self._listings[name], own)
+
+    def digest_listing(
+        self, folder: str, names: Collection[str] | None, own: Collection[str]
+    ) -> str:
+        """Return the digest of names in a folder, without what does not count there.
+
+        :param names: None where there is no such folder.
+        :param own: names of the files that the notebook itself wrote and that are kept.
+        """
+        if names is None:
+            return ABSENT
+        start = "" if folder == "." else f"{folder}/"
+        below = [path.removeprefix(start) for path in own if path.startswith(start)]
+        made = {path.partition("/")[0] for path in below}
+        return digest_names(
+            name for name in names if name not in made and not self._is_ignored(start + name)
+        )
 
     def is_left_out(self, folder: str, name: str, *, own: Collection[str]) -> bool:
         """Return whether a name in a folder is made by the notebook itself or by builds."""
         path = name if folder == "." else f"{folder}/{name}"
         is_own = path in own or any(written.startswith(f"{path}/") for written in own)
-        return is_own or self.places.is_ignored(str(self.places.locate(path)))
+        return is_own or self._is_ignored(path)
 
-    def find_matches(self, pattern: str) -> list[str]:
-        """Return the files that match a declared pattern."""
-        found = find_matches(pattern, str(self.places.root))
-        coming = {name for name in self._coming if is_match(pattern, name)}
-        return sorted({*found, *coming}) if coming else found
+    def _is_ignored(self, name: str) -> bool:
+        return self.places.is_ignored(str(self.places.locate(name)))
+
+    def find_matches(self, pattern: str, own: Collection[str] = ()) -> list[str]:
+        """Return the files that match a declared pattern, own files left out."""
+        if pattern not in self._matches:
+            found = find_matches(pattern, str(self.places.root))
+            coming = {name for name in self._coming if is_match(pattern, name)}
+            self._matches[pattern] = sorted({*found, *coming}) if coming else found
+        return [name for name in self._matches[pattern] if name not in own]
+
+    def renew(self) -> None:
+        """Forget what folders hold: something was written."""
+        self._listings.clear()
+        self._matches.clear()
 
     def _is_there(self, name: str) -> bool:
-        return os.path.lexists(self.places.locate(name)) or bool(
+        return self.places.locate(name).exists() or bool(
             name in self._coming or self._find_coming(name)
         )
 

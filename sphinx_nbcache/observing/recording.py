@@ -24,7 +24,6 @@ from sphinx_nbcache.model import (
     Observation,
     Read,
 )
-from sphinx_nbcache.observing.listings import digest_names
 from sphinx_nbcache.observing.packages import Packages
 from sphinx_nbcache.observing.places import Places
 from sphinx_nbcache.observing.present import Present
@@ -38,11 +37,11 @@ class Sighting:
     interpreter: Interpreter
     """The kernel's, as a look-up will know it."""
     packages: Packages
-    started_at: float
-    """POSIX timestamp."""
     static_imports: Collection[str] = ()
     """Top-level names that the code itself imports: what the kernel had imported for itself
     is not seen when a notebook imports it, too."""
+    kept: Collection[str] = ()
+    """Names of the files that it wrote and that are kept as artifacts."""
     folder: Path | None = None
     """Where its kernel looks for modules first; None for a folder that is gone by now."""
 
@@ -110,14 +109,21 @@ class _Recorder:
                 yield Input(InputKind.LISTING, name, digest)
 
     def _digest_listing(self, folder: str, listing: Listing) -> str | None:
+        """Return the digest of what a folder held, without what the notebook put there.
+
+        What it wrote and what is not kept stays in: it will be there the next time.
+        """
+        start = "" if folder == "." else f"{folder}/"
         if listing.names is None:
-            is_made = any(name.startswith(f"{folder}/") for name in self._written)
+            is_made = any(name.startswith(start) for name in self._written)
             return None if is_made else ABSENT
-        return digest_names(
+        gone = {
             name
             for name in listing.names
-            if not self._present.is_left_out(folder, name, own=self._written)
-        )
+            if start + name in self._written and not self._places.locate(start + name).exists()
+        }
+        names = [name for name in listing.names if name not in gone]
+        return self._present.digest_listing(folder, names, self._run.kept)
 
     def iterate_modules(self) -> Iterator[Input]:
         """Yield the modules of no distribution: helpers of the project, editable ones."""
@@ -125,8 +131,10 @@ class _Recorder:
             name = self._find_module(module)
             if name is None or name in self._written:
                 continue
-            via = self._find_name(module.importer) if module.importer else None
-            yield Input(InputKind.MODULE, name, self._digest_module(name), via or "")
+            digest = self._digest_module(name, module)
+            if digest is not None:
+                via = self._find_name(module.importer) if module.importer else None
+                yield Input(InputKind.MODULE, name, digest, via or "")
 
     def iterate_rivals(self) -> Iterator[Input]:
         """Yield the paths at which a module would be found first, and there was none.
@@ -167,13 +175,12 @@ class _Recorder:
         is_owned = self._run.packages.find_owner(module.name, module.file) is not None
         return None if is_owned else Path(module.file).as_posix()
 
-    def _digest_module(self, name: str) -> str:
-        """Return the digest of a module, unless it was changed after it may have been read."""
+    def _digest_module(self, name: str, module: Module) -> str | None:
+        """Return the digest of a module as it was loaded; None for what is no file."""
         path = str(self._places.locate(name))
-        stamp = self._present.digests.find_stamp(path)
-        if stamp is None or stamp[1] > self._run.started_at * 1e9:
+        if module.stamp is not None and module.stamp != self._present.digests.find_stamp(path):
             return UNSTABLE
-        return self._present.find_file(name) or UNSTABLE
+        return self._present.find_file(name)
 
     def iterate_packages(self) -> Iterator[Input]:
         """Yield the distributions of which something was imported."""

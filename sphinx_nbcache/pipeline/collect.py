@@ -73,6 +73,7 @@ class Collection:
         """Of the notebooks that were parsed: all that wait for others are among them."""
         self._tried: set[tuple[str, str]] = set()
         """Notebook and file that it was run again for: once is enough."""
+        self._reconsidered: set[str] = set()
 
     def collect(self, sources: Iterable[Source], rerun: Mapping[str, str]) -> list[Stale]:
         """Read and look up sources; return those that have to run.
@@ -142,9 +143,11 @@ class Collection:
         """Answer what can be answered; return the rest.
 
         A hit puts back what its notebook wrote, which may be what another one reads: so those
-        that missed are asked once more, as long as there was something new.
+        that missed are asked once more, as long as there was something new; and those that
+        hit, because something was not there yet.
         """
         missed: list[tuple[_Pending, Answer]] = []
+        landed: dict[str, _Pending] = {}
         is_first = has_restored = True
         while has_restored and pending:
             missed, has_restored = [], False
@@ -156,9 +159,24 @@ class Collection:
                 if hit is None:
                     missed.append((item, replace(answer, entry=None)))
                 else:
+                    landed[item.source.name] = item
                     has_restored |= bool(hit.written)
             pending, is_first = [item for item, _ in missed], False
+            if has_restored:
+                pending += self._reconsider(landed)
         return [stale for item, answer in missed for stale in self._make_stale(item, answer)]
+
+    def _reconsider(self, landed: dict[str, _Pending]) -> list[_Pending]:
+        """Take back the hits that do not hold any more, each once."""
+        back = []
+        for name, item in list(landed.items()):
+            outcome = self.outcomes[name]
+            verdict = self._lookup.judge(outcome.inputs, item.asked, outcome.artifacts)
+            if verdict.changes and name not in self._reconsidered:
+                self._reconsidered.add(name)
+                del self.outcomes[name], landed[name]
+                back.append(item)
+        return back
 
     def _land(self, item: _Pending, answer: Answer) -> Restored | None:
         """Take an answer and put its files back; None if it has none, or a file is lost."""

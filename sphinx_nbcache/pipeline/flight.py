@@ -32,6 +32,11 @@ from sphinx_nbcache.store import Claim
 _TICK_S = 0.5
 _POLL_S = 0.1
 _ELSEWHERE = "run by another build"
+_WAITED = "outputs in the cache, now that what it waited for has ended"
+_LOST = (
+    "its kernel did not tell what it read: its outputs are shown now, and it runs again in the "
+    "next build"
+)
 _NO_MEMORY_LIMIT = (
     "nbcache_memory_limit is not enforced: only Linux lets the memory of a kernel be limited"
 )
@@ -152,8 +157,8 @@ class Flight:
 
     def _take_off(self, waiting: list[_Group], schedule: Schedule, executor: Executor) -> None:
         """Start as many as may start now, passing over what other processes run."""
-        elsewhere = []
-        while (position := self._choose(waiting, schedule)) is not None:
+        elsewhere: list[_Group] = []
+        while (position := self._choose(waiting, elsewhere, schedule)) is not None:
             group = waiting.pop(position)
             claim = self._store.try_claim(group.job.key)
             if claim is None:
@@ -168,16 +173,25 @@ class Flight:
         if elsewhere and not self._flying:
             self._progress.wait([group.job.name for group in elsewhere])
 
-    def _choose(self, waiting: list[_Group], schedule: Schedule) -> int | None:
-        """Return the position of the first group that may start; None when all have to wait."""
+    def _choose(
+        self, waiting: list[_Group], elsewhere: list[_Group], schedule: Schedule
+    ) -> int | None:
+        """Return the position of the first group that may start; None when all have to wait.
+
+        :param elsewhere: those that another build is running.
+        """
         going = [group for group, _ in self._flying.values()]
         ended = [group for _, group, _ in self._ended]
-        unfinished = {name for group in (*waiting, *going, *ended) for name in group.names}
+        others = [*going, *ended, *elsewhere]
+        unfinished = {name for group in (*waiting, *others) for name in group.names}
         ready = [
             position
             for position, group in enumerate(waiting)
             if self._find_before(group).isdisjoint(unfinished)
         ]
+        if not ready and not others:
+            # Notebooks with the same code wait for each other by way of a third one.
+            ready = list(range(len(waiting)))
         demands = [waiting[position].job.demands for position in ready]
         chosen = schedule.choose(demands, [group.job.demands for group in going])
         return None if chosen is None else ready[chosen]
@@ -198,7 +212,8 @@ class Flight:
         """Take outputs that are there already."""
         assert answer.entry is not None
         self._restorer.restore(group.job.name, answer.entry.artifacts, answer.entry.inputs)
-        self._report_group(group, make_hit(Source.from_job(group.job), answer, _ELSEWHERE))
+        reason = _WAITED if self._find_before(group) else _ELSEWHERE
+        self._report_group(group, make_hit(Source.from_job(group.job), answer, reason))
 
     def _wait(self) -> None:
         """Wait for a run to end, never so long that Ctrl-C or a free key is missed."""
@@ -234,9 +249,11 @@ class Flight:
         outputs = self._store.save_outputs(run.outputs)
         record = self._recorder.record(run)
         self._note_written(group, record)
-        if run.status is Status.RAN:
+        if record.is_lost:
+            self._progress.warn(_LOST, Topic.INPUTS, group.job.name)
+        if run.status is Status.RAN and not record.is_lost:
             self._save_entry(run, outputs, record)
-        else:
+        elif run.status is not Status.RAN:
             source = self._project.relate(run.job.notebook.path)
             headline = "" if run.failure is None else run.failure.headline
             self._store.index.note_failure(source, run.job.key, headline, record.flow)

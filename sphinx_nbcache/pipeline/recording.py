@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -10,7 +11,6 @@ from sphinx_nbcache.model import (
     ABSENT,
     UNSTABLE,
     Artifact,
-    Declared,
     Input,
     InputKind,
     Inputs,
@@ -42,6 +42,9 @@ class Record:
     artifacts: tuple[Artifact, ...] = ()
     notes: tuple[str, ...] = ()
     flow: Flow = field(default_factory=Flow)
+    is_lost: bool = False
+    """Whether it should have been observed and was not: then nobody can tell when its
+    outputs are stale."""
 
 
 class Recorder:
@@ -57,24 +60,28 @@ class Recorder:
 
         Raises StoreError when the store cannot be written.
         """
-        declared = _record_declared(run.job.declared, self._present, run.started_at)
+        artifacts = self._restorer.keep(run)
+        kept = frozenset(artifact.path for artifact in artifacts)
+        self._present.renew()
+        declared = {*_record_declared(run, self._present, kept)}
         observation = run.observation
         if observation is None:
-            return Record(inputs=Inputs(tuple(sorted(declared))), notes=(UNOBSERVED,))
+            inputs = Inputs(tuple(sorted(declared)))
+            return Record(inputs=inputs, notes=(UNOBSERVED,), is_lost=_should_be_observed(run))
         interpreter, packages = self._find_environment(run.job.kernel, observation.interpreter)
         sighting = Sighting(
             observation=observation,
             interpreter=interpreter,
             packages=packages,
-            started_at=run.started_at,
             static_imports=scan_imports(run.job),
+            kept=kept,
             folder=run.job.working_directory,
         )
         seen = record_inputs(sighting, self._present)
         inputs = Inputs(tuple(sorted({*seen.items, *declared})))
         return Record(
             inputs=inputs,
-            artifacts=self._restorer.keep(run),
+            artifacts=artifacts,
             notes=observation.notes,
             flow=_make_flow(inputs, find_written(observation, self._present.places, interpreter)),
         )
@@ -94,18 +101,27 @@ class Recorder:
         return self._environments[seen]
 
 
-def _record_declared(declared: Declared, present: Present, started_at: float) -> Iterator[Input]:
-    """Yield what is declared as it is now, at the end of a run."""
-    for name in declared.env:
+def _should_be_observed(run: Run) -> bool:
+    """Return whether a run was one of a Python that has audit events."""
+    language = run.outputs.metadata.get("language_info") or {}
+    version = str(language.get("version", "")).split(".")[:2]
+    numbers = tuple(int(part) for part in version if part.isdigit())
+    return language.get("name") == "python" and numbers >= (3, 8)
+
+
+def _record_declared(run: Run, present: Present, kept: frozenset[str]) -> Iterator[Input]:
+    """Yield what is declared as it is now, at the end of a run; not what the run wrote."""
+    for name in run.job.declared.env:
         yield Input(InputKind.VARIABLE, name, present.find_variable(name))
-    for pattern in declared.depends:
+    for pattern in run.job.declared.depends:
         glob = Input(InputKind.GLOB, pattern, "")
-        digest = present.find(glob, kernel="", own={}) or ABSENT
+        digest = present.find(glob, kernel="", own=dict.fromkeys(kept, "")) or ABSENT
         yield glob._replace(digest=digest)
-        for name in present.find_matches(pattern):
+        for name in present.find_matches(pattern, kept):
             stamp = present.digests.find_stamp(str(present.places.locate(name)))
-            is_old = stamp is not None and stamp[1] <= started_at * 1e9
-            digest = (present.find_file(name) if is_old else None) or UNSTABLE
+            # A time in the future tells of another clock, not of a change just now.
+            is_new = stamp is not None and run.started_at < stamp[1] / 1e9 < time.time()
+            digest = (None if is_new else present.find_file(name)) or UNSTABLE
             yield Input(InputKind.FILE, name, digest, pattern)
 
 

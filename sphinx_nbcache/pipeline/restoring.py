@@ -67,6 +67,8 @@ class Restorer:
         restored = self._artifacts.restore(wanted, notebook=name)
         self._warn(restored.problems, name)
         self.written.update(restored.written)
+        if restored.written:
+            self._present.renew()
         return restored
 
     def digest_file(self, path: str) -> str | None:
@@ -103,7 +105,9 @@ class Restorer:
     @cached_property
     def _contested(self) -> frozenset[str]:
         flows = self._project.store.index.find_flows()
-        writers = Counter(path for flow in flows.values() for path in flow.writes)
+        # A notebook that was renamed does not contend with itself.
+        there = [flow for source, flow in flows.items() if (self._project.root / source).is_file()]
+        writers = Counter(path for flow in there for path in flow.writes)
         return frozenset(path for path, number in writers.items() if number > 1)
 
     @cached_property

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import site
 import sys
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ def describe_interpreter() -> dict[str, Any]:
     site_folders = find_site_folders(sys.path)
     return {
         "implementation": sys.implementation.name,
-        "version": platform.python_version(),
+        "version": sys.version.split()[0],
         "prefixes": _list_once(prefixes),
         "library_folders": _list_once(libraries),
         "site_folders": site_folders,

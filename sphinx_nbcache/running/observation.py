@@ -17,6 +17,7 @@ from queue import Empty
 from typing import Any
 
 from sphinx_nbcache.model import Interpreter, Listing, Module, Observation, Read
+from sphinx_nbcache.model.observation import Stamp3
 from sphinx_nbcache.running.forking import ForkedProcess
 from sphinx_nbcache.running.kernel import Kernel
 from sphinx_nbcache.running.preloading import SAFE
@@ -126,7 +127,7 @@ def _parse(report: dict[str, Any]) -> Observation:
             site_folders=tuple(interpreter["site_folders"]),
         ),
         reads=tuple(
-            Read(path, None if stamp is None else (stamp[0], stamp[1], stamp[2]), digest)
+            Read(path, _parse_stamp(stamp), digest)
             for path, stamp, digest in report["reads"]
         ),
         writes=tuple(report["writes"]),
@@ -134,6 +135,13 @@ def _parse(report: dict[str, Any]) -> Observation:
             Listing(path, None if names is None else tuple(names))
             for path, names in report["listings"]
         ),
-        modules=tuple(Module(*module) for module in report["modules"]),
+        modules=tuple(
+            Module(name, file, importer, _parse_stamp(stamp))
+            for name, file, importer, stamp in report["modules"]
+        ),
         notes=tuple(report["notes"]),
     )
+
+
+def _parse_stamp(stamp: list[int] | None) -> Stamp3 | None:
+    return None if stamp is None else (stamp[0], stamp[1], stamp[2])

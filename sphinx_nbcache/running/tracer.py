@@ -32,6 +32,12 @@ _PROCESSES = (
     "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system",
     "pty.spawn", "subprocess.Popen",
 )  # fmt: skip
+# Imported when they start a process, which no event tells; joblib has a loky of its own.
+_STARTERS = (
+    "popen_forkserver", "popen_loky_posix", "popen_loky_win32", "popen_spawn_posix",
+    "popen_spawn_win32",
+)  # fmt: skip
+_HASHED_DATABASE = 16 << 20  # bytes; of a larger one, perhaps only queried, no digest is taken
 _LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname")
 # They open relative to a folder's descriptor, of which the event says nothing.
 _OPEN_IN_FOLDERS = (
@@ -99,17 +105,20 @@ class Tracer:
         self.busy: set[int] = set()
         """Threads in which the tracer itself reads, which is not to be seen."""
         self.reads: dict[str, list[Any]] = {}
-        self.writes: dict[str, None] = {}
+        self.writes: dict[str, tuple[int, ...] | None] = {}
+        """Path to how it looked before the first attempt to change it, which may fail; no
+        numbers once it looked otherwise, or is no file."""
         self.listings: dict[str, list[str] | None] = {}
         self.notes: set[str] = set()
         self.importers: dict[str, str] = {}
         """Module to the file that imported it."""
-        self.sources: dict[str, tuple[str, str]] = {}
-        """File that a module was loaded from to its name and the file that imported it."""
+        self.sources: dict[str, tuple[str, str, Any]] = {}
+        """Source of a module to its name, the file that imported it, and how it looked then."""
         self.known: set[str] = set()
         """Paths, as they were given, that tell nothing more when they are read again."""
         self.folder: str | None = None
         """The working directory, if it is known."""
+        self.last_folder = os.sep
         self.before: frozenset[str] = frozenset()
         self.search_path: list[str] = []
 
@@ -165,27 +174,38 @@ class Tracer:
             return
         path = self.complete(name)
         self.known.add(name)
-        if path in self.reads or path in self.writes:
+        if path in self.reads:
             return
         stamp = _look(path)
-        if stamp is not _OTHER and (stamp or not _is_cell(name)):
+        if stamp is _OTHER or self.has_changed(path, stamp):
+            return
+        if stamp or not _is_cell(name):
             self.reads[path] = [stamp, None]
 
-    def write(self, name: str, *, keeps: bool) -> None:
-        """Note a file that is about to be changed, with the digest of what it still holds.
+    def write(self, name: str, *, keeps: bool, limit: float = float("inf")) -> None:
+        """Note a file that may be changed now, with the digest of what it still holds.
 
         :param keeps: whether something of that is in the result, so that it counts as read.
+        :param limit: size from which on no digest is taken.
         """
         path = self.complete(name)
-        stamp = None if path in self.writes else _look(path)
-        if path in self.writes or stamp is _OTHER:
+        stamp = _look(path)
+        if self.has_changed(path, stamp) or stamp is _OTHER:
             return
         if keeps and stamp:
             self.reads.setdefault(path, [stamp, None])
         read = self.reads.get(path)
-        if read is not None and read[0] and stamp:
+        if read and read[0] and read[1] is None and stamp and stamp[0] <= limit:
             read[1] = self.digest(path)
-        self.writes[path] = None
+        self.writes[path] = stamp
+
+    def has_changed(self, path: str, stamp: tuple[int, ...] | None) -> bool:
+        """Return whether the notebook changed a file, which looks like this now."""
+        if path not in self.writes:
+            return False
+        if self.writes[path] != stamp:
+            self.writes[path] = _OTHER
+        return self.writes[path] is _OTHER
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of a file's content; None where it may not be read."""
@@ -203,7 +223,11 @@ class Tracer:
         """Return a path made absolute; links in it stay what they are."""
         if not os.path.isabs(path):
             if self.folder is None:
-                self.folder = os.getcwd()
+                try:
+                    self.last_folder = os.getcwd()
+                except OSError:
+                    pass  # it is gone
+                self.folder = self.last_folder
             path = os.path.join(self.folder, path)
         return os.path.normpath(path)
 
@@ -224,8 +248,14 @@ class Tracer:
         if sys._getframe(2).f_code.co_filename.startswith(_IMPORT_SYSTEM):  # noqa: SLF001
             return  # bytecode, put in its place
         one, other = folders or (-1, -1)
-        self.write(_place(source, one), keeps=True)
-        self.write(_place(target, other), keeps=False)
+        source, target = _place(source, one), _place(target, other)
+        self.write(source, keeps=True)
+        self.write(target, keeps=False)
+        if _look(source) is _OTHER:  # a folder, which takes along what is in it
+            old, new = self.complete(source) + os.sep, self.complete(target) + os.sep
+            for path in [path for path in (*self.reads, *self.writes) if path.startswith(old)]:
+                self.write(path, keeps=False)
+                self.write(new + path[len(old) :], keeps=False)
 
     def on_link(self, source: Any, target: Any, *folders: int) -> None:
         """Note a file that gets another name."""
@@ -257,7 +287,7 @@ class Tracer:
         if "mode=ro" in options or "immutable=1" in options:
             self.read(name)
         else:
-            self.write(name, keeps=True)
+            self.write(name, keeps=True, limit=_HASHED_DATABASE)
 
     def on_list(self, folder: Any = None) -> None:
         """Note the names in a folder."""
@@ -278,8 +308,11 @@ class Tracer:
         """Note who imports a module first."""
         if name not in self.importers:
             self.importers[name] = self.find_importer(sys._getframe(2))  # noqa: SLF001
+            if name.rpartition(".")[2] in _STARTERS:
+                self.notes.add("processes")
         if isinstance(file, str):
-            self.sources.setdefault(self.complete(file), (name, self.importers[name]))
+            path = self.complete(file)
+            self.sources.setdefault(path, (name, self.importers[name], _look(path)))
 
     def find_module(self, path: str, frame: FrameType | None) -> bool:
         """Note a file that a module is loaded from; return whether it is that."""
@@ -287,11 +320,14 @@ class Tracer:
             frame = frame.f_back if frame.f_code.co_filename.startswith(_IMPORT_SYSTEM) else None
         if frame is None:
             return False
+        names = frame.f_locals
+        path = names.get("source_path", path)  # rather than the bytecode that was made of it
         path = path if os.path.isabs(path) else self.complete(path)
         if path not in self.sources:
-            name = str(frame.f_locals.get("fullname"))
+            name = str(names.get("fullname"))
             importer = self.importers.get(name)
-            self.sources[path] = (name, self.find_importer(frame) if importer is None else importer)
+            importer = self.find_importer(frame) if importer is None else importer
+            self.sources[path] = (name, importer, _look(path))
         return True
 
     def find_importer(self, frame: FrameType | None) -> str:
@@ -327,10 +363,14 @@ class Tracer:
         interpreter = self.describe_interpreter(self.search_path, self.complete)
         folders = interpreter["library_folders"] + interpreter["site_folders"]
         installed = tuple(name + os.sep for name in folders)
+        writes = [path for path in self.writes if self.has_changed(path, _look(path))]
+        for path in self.writes.keys() - writes:  # what is there still can be looked at
+            self.reads.get(path, [None, None])[1] = None
         found = {
             "interpreter": interpreter,
-            "reads": [[path, *read] for path, read in self.reads.items()],
-            "writes": list(self.writes),
+            "reads": [[path, stamp and stamp[:3], digest]
+                      for path, (stamp, digest) in self.reads.items()],
+            "writes": writes,
             "listings": list(self.listings.items()),
             "modules": list(self.list_modules(self, installed)),
             "notes": sorted(self.notes),
@@ -375,13 +415,17 @@ def _find_use(mode: str | None, flags: int) -> str:
 
 
 def _look(path: str) -> tuple[int, ...] | None:
-    """Return how a file looks; None where there is nothing, no numbers where it is no file."""
+    """Return how a file looks; None where there is nothing, no numbers where it is no file.
+
+    The time at the end changes with any change, also where the others are set back.
+    """
     try:
         status = os.stat(path)
     except OSError as error:
         return None if isinstance(error, _MISSING) else _OTHER
-    is_file = stat.S_ISREG(status.st_mode)
-    return (status.st_size, status.st_mtime_ns, status.st_ino) if is_file else _OTHER
+    if not stat.S_ISREG(status.st_mode):
+        return _OTHER
+    return (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 def _place(path: Any, folder: int) -> str:

@@ -4,7 +4,7 @@ Part of the tracer: standard library only, in the syntax of Python 3.8.
 """
 
 # pathlib is slow, and would show in the kernel.
-# ruff: noqa: PTH118, PTH119, PTH120, PTH208
+# ruff: noqa: PTH110, PTH113, PTH118, PTH119, PTH120, PTH208
 from __future__ import annotations
 
 import os
@@ -37,7 +37,7 @@ def describe_interpreter(
     ]
     return {
         "implementation": sys.implementation.name,
-        "version": "%d.%d.%d" % sys.version_info[:3],  # noqa: UP031
+        "version": sys.version.split()[0],
         "prefixes": list(dict.fromkeys(map(complete, prefixes))),
         "library_folders": list(dict.fromkeys(map(complete, libraries))),
         "site_folders": [name for name in folders if _has_distributions(name)],
@@ -53,8 +53,10 @@ def _has_distributions(folder: str) -> bool:
         return False
 
 
-def list_modules(tracer: Any, installed: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Yield name, file and importer of what was imported, also if it is gone again.
+def list_modules(
+    tracer: Any, installed: tuple[str, ...]
+) -> Iterator[tuple[str, str, str, tuple[int, ...] | None]]:
+    """Yield name, file, importer and stamp of what was imported, also if it is gone again.
 
     What belongs to an installed package has no file of its own: there are many of them.
 
@@ -65,6 +67,7 @@ def list_modules(tracer: Any, installed: tuple[str, ...]) -> Iterator[tuple[str,
         for path, known in tracer.sources.items()
         if not path.startswith(installed)
     }
+    gone = dict(sources)
     packages: set[str] = set()
     names = {name for name in list(sys.modules) if isinstance(name, str)} - tracer.before
     for name in sorted(names, key=lambda name: "." in name):
@@ -72,16 +75,35 @@ def list_modules(tracer: Any, installed: tuple[str, ...]) -> Iterator[tuple[str,
         if module is None:
             continue
         if name.partition(".")[0] in packages:
-            yield name, "", ""
+            yield name, "", "", None
             continue
         file = _find_file(module)
         file = file and _find_source(tracer.complete(file))
         if file.startswith(installed):
             packages.add(name)
-        _, importer = sources.pop(file, ("", ""))
-        yield name, file, tracer.importers.get(name, importer)
-    for file, (name, importer) in sources.items():
-        yield name, file, importer
+        gone.pop(file, None)
+        _, importer, stamp = sources.get(file, ("", "", None))
+        importer = tracer.importers.get(name, importer)
+        if file and not file.startswith(installed):
+            file, stamp = _find_archive(file, stamp, tracer)
+        yield name, file, _find_archive(importer, None, tracer)[0], stamp and stamp[:3]
+    for file, (name, importer, stamp) in gone.items():
+        yield name, file, _find_archive(importer, None, tracer)[0], stamp and stamp[:3]
+
+
+def _find_archive(
+    file: str, stamp: tuple[int, ...] | None, tracer: Any
+) -> tuple[str, tuple[int, ...] | None]:
+    """Return the archive that a file is in and how that looked; any other file as it is."""
+    if os.path.exists(file):
+        return file, stamp
+    folder, below = os.path.dirname(file), file
+    while folder != below and not os.path.exists(folder):
+        folder, below = os.path.dirname(folder), folder
+    if not os.path.isfile(folder):
+        return file, stamp
+    found = tracer.reads.get(folder)  # the import system opened it as any other program
+    return folder, found[0] if found else None
 
 
 def _find_source(file: str) -> str:

@@ -114,13 +114,16 @@ class Answers:
         return outcome, None
 
     def _execute(self, docname: str, page: Page) -> Outcome:
-        report = build(
-            [Source(docname, page.notebook.path)],
-            reading=_PageInHand(page),
-            project=self.project,
-            rerun={},
-            progress=self._progress,
-        )
+        try:
+            report = build(
+                [Source(docname, page.notebook.path)],
+                reading=_PageInHand(page),
+                project=self.project,
+                rerun={},
+                progress=self._progress,
+            )
+        except StoreError as error:
+            raise CacheError(str(error)) from error
         (outcome,) = report.outcomes
         self.outcomes[docname] = outcome
         return outcome

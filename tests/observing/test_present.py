@@ -28,6 +28,7 @@ def present(tmp_path: Path) -> Present:
 
 def find(present: Present, kind: InputKind, name: str, **own: str) -> str | None:
     """Return what an input is now."""
+    present.renew()
     return present.find(Input(kind, name, "before"), kernel="python3", own=own)
 
 
@@ -90,6 +91,17 @@ def test_a_pattern_stands_for_the_files_that_match(present: Present, tmp_path: P
     assert present.find_matches("data/**/*.nc") == ["data/deep/x.nc"]
     (tmp_path / "data" / "x.csv").touch()
     assert find(present, InputKind.GLOB, "data/**/*.nc") == second
+
+
+def test_a_folder_is_listed_once_until_something_was_written(
+    present: Present, tmp_path: Path
+) -> None:
+    first = find(present, InputKind.LISTING, ".")
+    (tmp_path / "new").touch()
+    listing = Input(InputKind.LISTING, ".", "before")
+    assert present.find(listing, kernel="python3", own={}) == first
+    present.renew()
+    assert present.find(listing, kernel="python3", own={}) != first
 
 
 def test_a_variable_is_known_by_a_digest_of_its_value(present: Present) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,48 @@ def test_an_artifact_that_only_the_cache_has_is_there_and_a_large_file_is_a_link
     assert not results["a"].has_drifted
     assert results["b"].cells == (CellDrift(2, "text/plain", "-False\n+True"),)
     assert not (project_folder / "made.txt").exists()
+
+
+SHORTEN = "with open('big', 'r+b') as file: file.write(b'x')"
+ADD = "with open('big', 'ab') as file: file.write(b'x')"
+INSERT = """
+import sqlite3
+with sqlite3.connect('big.db') as db:
+    db.execute("INSERT INTO t VALUES (1)")
+db.close()
+""".strip()
+LIST_AND_ADD = f"import os; names = os.listdir()\n{ADD}"
+
+
+@pytest.mark.parametrize("code", [SHORTEN, ADD, INSERT, LIST_AND_ADD])
+def test_a_large_file_that_the_notebook_changes_is_a_copy(
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr("sphinx_nbcache.pipeline.scratch._LARGEST_COPY_BYTES", 10)
+    (project_folder / "big").write_bytes(bytes(1000))
+    with closing(sqlite3.connect(project_folder / "big.db")) as db, db:
+        db.execute("CREATE TABLE t (n INTEGER)")
+    write_notebook(project_folder / "a.ipynb", code)
+    execute(project_folder)
+    before = take_picture(project_folder)
+    drift = check(project_folder)["a"]
+    assert (drift.skip_reason, drift.failure) == ("", "")
+    assert take_picture(project_folder) == before
+
+
+def test_without_the_index_nothing_is_linked(
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sphinx_nbcache.pipeline.scratch._LARGEST_COPY_BYTES", 10)
+    (project_folder / "big").write_bytes(bytes(1000))
+    code = "import os\nopen('big', 'rb').read(1); os.path.islink('big')"
+    write_notebook(project_folder / "a.ipynb", code)
+    execute(project_folder)
+    assert check(project_folder)["a"].has_drifted
+    for path in (project_folder / ".nbcache").glob("index.sqlite*"):
+        path.unlink()
+    drift = check(project_folder)["a"]
+    assert not (drift.has_drifted or drift.skip_reason)
 
 
 def test_patterns_choose_and_expressions_are_ignored(

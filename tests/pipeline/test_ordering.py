@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from sphinx_nbcache.pipeline import Source
 from sphinx_nbcache.pipeline.ordering import (
     find_cycle,
+    index_sources,
     learn_edges,
     resolve_after,
     take_out_cycles,
@@ -23,6 +26,7 @@ SOURCES = [
     Source("a/prepare", SITE / "a/prepare.ipynb"),
     Source("a/fit", SITE / "a/fit.md"),
 ]
+TABLE = index_sources(SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +41,11 @@ SOURCES = [
     ],
 )
 def test_a_notebook_is_named_as_links_name_it(name: str, found: str) -> None:
-    assert resolve_after([name], SOURCES[2], SOURCES, SITE) == ({found}, ())
+    assert resolve_after([name], SOURCES[2], TABLE, SITE) == ({found}, ())
 
 
 def test_what_is_no_notebook_is_told() -> None:
-    assert resolve_after(["intro", "prepare"], SOURCES[2], SOURCES, SITE) == (
+    assert resolve_after(["intro", "prepare"], SOURCES[2], TABLE, SITE) == (
         {"a/prepare"},
         ("intro",),
     )
@@ -72,6 +76,39 @@ def test_nobody_waits_for_itself_or_in_a_circle() -> None:
 def test_what_is_declared_comes_before_what_is_learned() -> None:
     flows = {"a": flow("y", "x"), "b": flow("x", "y")}
     assert learn_edges({"b": {"a"}}, flows) == {"b": {"a"}}
+
+
+def test_those_that_list_and_write_one_folder_do_not_wait_for_each_other() -> None:
+    flows = {"a": flow("f", "fx"), "b": flow("f", "fy"), "c": flow("fx", "f"), "d": flow("f")}
+    assert learn_edges({}, flows) == {"c": {"a"}, "d": {"a", "b", "c"}}
+
+
+def test_a_cycle_over_others_is_not_learned() -> None:
+    flows = {"a": flow("z", "x"), "b": flow("x", "y"), "c": flow("y", "z")}
+    assert learn_edges({}, flows) == {"a": {"c"}, "c": {"b"}}
+    assert learn_edges({"b": {"a"}}, flows) == {"b": {"a"}, "c": {"b"}}
+    assert learn_edges({"o": {"a"}, "b": {"o"}}, flows)["c"] == {"b"}
+
+
+def share_alike(number: int) -> Flow:
+    return Flow(frozenset({"out"}), frozenset({"out", f"out/{number}"}))
+
+
+def read_or_write(number: int) -> Flow:
+    return Flow(frozenset({"out"})) if number % 2 else Flow(writes=frozenset({"out"}))
+
+
+def read_each_other(number: int) -> Flow:
+    others = frozenset(f"out/{other}" for other in range(0, 1000, 5) if other != number)
+    return Flow(others, frozenset({f"out/{number}"}))
+
+
+@pytest.mark.parametrize("make", [share_alike, read_or_write, read_each_other])
+def test_many_that_share_a_folder_take_no_time(make: Callable[[int], Flow]) -> None:
+    flows = {f"n{number:03}": make(number) for number in range(1000)}
+    clock = time.perf_counter()
+    learn_edges({}, flows)
+    assert time.perf_counter() - clock < 0.5
 
 
 names = st.text("abc", max_size=2)

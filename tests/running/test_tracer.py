@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
+import os
+import sqlite3
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ BEGIN = f"""
 import sys
 sys.audit("sphinx_nbcache.start")
 """
-END = "\n__import__('sys').audit('sphinx_nbcache.report', 'report.json')"
+END = "\n__import__('sys').audit('sphinx_nbcache.report', {!r})"
 
 
 @pytest.mark.parametrize("script", SHIPPED, ids=lambda path: path.stem)
@@ -34,7 +38,7 @@ def trace(run_python: RunPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
 
     def run(code: str) -> Any:
-        done = run_python(BEGIN + code + END)
+        done = run_python(BEGIN + code + END.format(str(tmp_path / "report.json")))
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         report = json.loads((tmp_path / "report.json").read_text())
         names = ("reads", "writes", "listings")
@@ -167,3 +171,146 @@ def test_children_of_multiprocessing_report_nothing(trace: Any) -> None:
     found = trace(code)
     assert found["notes"] == ["processes"]
     assert "gone" not in found["writes"]
+
+
+class TestAttempts:
+    """The event comes before the operation, which may fail or change nothing."""
+
+    @pytest.mark.parametrize(
+        ("attempt", "is_read"),
+        [
+            ("open('a', 'x')", False),
+            ("open('a', 'x')\nfinally:\n  open('a').read()", True),
+            ("os.link('b', 'a')", False),
+            ("open('b', 'w')\nfinally:\n  os.rmdir('a')", False),
+            ("open('a', 'r+')", True),
+            ("open('a', 'a')", True),
+            ("os.rename('a', 'gone/a')", True),
+            ("open('a', 'x')\nfinally:\n  open('a', 'r+')", True),
+        ],
+    )
+    def test_that_change_nothing_are_no_writes(
+        self, attempt: str, is_read: bool, trace: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "a").write_text("a")
+        (tmp_path / "b").mkdir()
+        code = f"import os\ntry:\n try:\n  {attempt}\n except OSError:\n  pass\n"
+        code = code.replace("\nfinally", "\n except OSError:\n  pass\n finally", 1)
+        code = code.replace("pass\n finally:\n", "pass\n try:\n", 1)
+        found = trace(code + "finally:\n pass\n")
+        status = (tmp_path / "a").stat()
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+        assert found["writes"] == []
+        assert [read for read in found["reads"] if read[0] == "a"] == (
+            [["a", stamp, None]] if is_read else []
+        )
+
+    def test_that_fail_do_not_hide_a_later_change(self, trace: Any, tmp_path: Path) -> None:
+        (tmp_path / "a").write_text("a")
+        code = "try:\n    open('a', 'x')\nexcept OSError:\n    open('a').read()\n"
+        found = trace(code + "open('a', 'w').write('b')")
+        ((name, _, digest),) = found["reads"]
+        assert (name, digest) == ("a", hashlib.sha256(b"a").hexdigest())
+        assert found["writes"] == ["a"]
+
+    def test_that_are_undone_are_writes(self, trace: Any) -> None:
+        code = "import os\nopen('a', 'w').close()\nos.remove('a')\n"
+        found = trace(code + "try:\n    open('a')\nexcept OSError:\n    pass")
+        assert (found["reads"], found["writes"]) == ([], ["a"])
+
+    def test_that_set_the_time_back_are_writes(self, trace: Any, tmp_path: Path) -> None:
+        for name in "ab":
+            (tmp_path / name).write_text(name)
+            os.utime(tmp_path / name, (1, 1))
+        assert trace("import shutil\nshutil.copy2('a', 'b')")["writes"] == ["b"]
+
+    @pytest.mark.parametrize("size", [0, 17 << 20])
+    def test_to_query_a_database_change_nothing(
+        self, size: int, trace: Any, tmp_path: Path
+    ) -> None:
+        with sqlite3.connect(tmp_path / "a") as connection:
+            connection.execute("create table t (x)")
+            connection.execute("insert into t values (zeroblob(?))", (size,))
+        connection.close()
+        code = "import sqlite3\nc = sqlite3.connect('a')\nc.execute('select 1 from t').fetchall()\n"
+        found = trace(code)
+        assert [read[::2] for read in found["reads"]] == [["a", None]]
+        assert found["writes"] == []
+        found = trace(code + "c.execute('delete from t')\nc.commit()")
+        assert [bool(read[2]) for read in found["reads"]] == [size == 0]
+        assert found["writes"] == ["a"]
+
+
+def test_a_folder_that_is_gone_does_no_harm(trace: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    code = (
+        "import os, tempfile\nopen('a').close()\nwith tempfile.TemporaryDirectory() as folder:\n"
+        "    os.chdir(folder)\ntry:\n    open('b')\nexcept OSError:\n    pass"
+    )
+    assert [read[:1] for read in trace(code)["reads"]][:1] == [["a"]]
+    assert trace(code.replace("open('a').close()", ""))["interpreter"]
+
+
+def test_modules_have_the_stamp_of_their_source_when_it_was_loaded(
+    trace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    helper = tmp_path / "helper.py"
+    helper.write_text("")
+    status = helper.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    for code in ("import helper", "import helper", "import helper\nopen('helper.py', 'a').write('#')"):
+        assert ["helper", str(helper), "", stamp] in _cut_importers(trace(code)["modules"])
+    assert list((tmp_path / "__pycache__").iterdir())
+
+
+def _cut_importers(modules: list[Any]) -> list[Any]:
+    return [[name, file, "", stamp] for name, file, _, stamp in modules]
+
+
+def test_modules_of_an_archive_have_its_name_and_stamp(trace: Any, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "lib.zip", "w") as file:
+        file.writestr("one.py", "import two")
+        file.writestr("two.py", "")
+    path, status = str(tmp_path / "lib.zip"), (tmp_path / "lib.zip").stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    found = trace("import sys\nsys.path.insert(0, 'lib.zip')\nimport one")["modules"]
+    assert ["one", path, stamp] in [[name, file, stamp] for name, file, _, stamp in found]
+    assert ["two", path, path, stamp] in found
+
+
+def test_the_version_is_that_of_the_script_that_asks_interpreters(trace: Any) -> None:
+    version = "3.14.0rc1+"
+    found = trace(f"sys.version = '{version} (main)'\nsys.version_info = (3, 14, 0)")
+    assert found["interpreter"]["version"] == version
+
+
+def test_a_folder_that_is_renamed_takes_along_what_is_in_it(trace: Any, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "read").write_text("r")
+    code = (
+        "import os, shutil\nopen('old/read').read()\nopen('old/made', 'w').close()\n"
+        "os.rename('old', 'new')\nopen('new/made').read(), open('new/read').read()\n"
+        "os.mkdir('more')\nshutil.move('new', 'more')\nopen('more/new/made').read()"
+    )
+    found = trace(code)
+    ((name, _, digest),) = found["reads"]
+    assert (name, digest) == ("old/read", hashlib.sha256(b"r").hexdigest())
+    assert {"old/read", "more/new/made", "more/new/read"} <= set(found["writes"])
+
+
+@pytest.mark.parametrize(
+    ("module", "notes"),
+    [
+        ("multiprocessing, concurrent.futures.process", []),
+        ("loky, joblib", []),
+        ("multiprocessing.popen_spawn_posix", ["processes"]),
+        ("multiprocessing.popen_forkserver", ["processes"]),
+        ("loky.backend.popen_loky_posix", ["processes"]),
+    ],
+)
+def test_processes_that_no_event_tells_of_are_noted(
+    module: str, notes: list[str], trace: Any
+) -> None:
+    assert trace(f"import {module}")["notes"] == notes

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sphinx_nbcache.store import Index, News
+from sphinx_nbcache.model import Artifact
+from sphinx_nbcache.store import Flow, Index, News, PageRow
 from tests.store.samples import make_entry, make_key
 
 ENTRY = make_entry("1" * 64)
@@ -157,3 +158,57 @@ def test_a_file_name_that_is_not_unicode_is_no_error(path: Path) -> None:
     index.note_run(replace(ENTRY, source=os.fsdecode(b"caf\xe9.ipynb")))
     index.note_run(ENTRY)
     assert index.find_seconds()["key.ipynb"] == 2.0
+
+
+LONE = os.fsdecode(b"caf\xe9")
+
+
+def test_only_what_cannot_be_encoded_is_left_out_of_a_run(path: Path) -> None:
+    index = Index(path)
+    artifacts = tuple(Artifact(name, "1" * 64, 0o644) for name in (LONE, "good.txt"))
+    flow = Flow(frozenset({LONE, "in.txt"}), frozenset({LONE, "out.txt"}))
+    index.note_run(replace(ENTRY, artifacts=artifacts), frozenset({LONE, "numpy"}), flow)
+    assert index.find_seconds() == {"key.ipynb": 2.0}
+    assert index.find_written() == {("good.txt", "1" * 64)}
+    assert index.find_modules() == {"key.ipynb": frozenset({"numpy"})}
+    assert index.find_flows() == {"key.ipynb": Flow(frozenset({"in.txt"}), frozenset({"out.txt"}))}
+
+
+def test_of_a_notebook_whose_name_cannot_be_encoded_its_files_are_known(path: Path) -> None:
+    index = Index(path)
+    artifacts = (Artifact("good.txt", "1" * 64, 0o644),)
+    index.note_run(replace(ENTRY, source=LONE, artifacts=artifacts), frozenset({"numpy"}), Flow())
+    index.note_failure(LONE, "key", "why", Flow())
+    assert index.find_written() == {("good.txt", "1" * 64)}
+    assert (index.find_seconds(), index.find_modules(), index.find_failures()) == ({}, {}, {})
+
+
+def test_a_failure_that_cannot_be_encoded_is_known_in_other_words(path: Path) -> None:
+    index = Index(path)
+    index.note_failure("a.ipynb", "key", f"no {LONE}", Flow(frozenset({LONE, "x"})))
+    assert index.find_failures() == {"a.ipynb": ("key", "no caf\\udce9")}
+    assert index.find_flows() == {"a.ipynb": Flow(frozenset({"x"}))}
+
+
+def test_only_what_cannot_be_encoded_is_left_out_of_a_build(path: Path) -> None:
+    known = (1, 2, 3, "digest")
+    index = Index(path)
+    index.note_build(
+        News(
+            files={LONE: known, "a": known},
+            memos={"a": LONE, "b": "text"},
+            pages=(PageRow(LONE, LONE, "{}"), PageRow("a.md", "a", "{}")),
+            written=((LONE, "1"), ("a", "1")),
+        )
+    )
+    assert index.find_files() == {"a": known}
+    assert index.find_memos() == {"b": "text"}
+    assert index.find_pages() == [PageRow("a.md", "a", "{}")]
+    assert index.find_written() == {("a", "1")}
+
+
+def test_a_build_that_found_nothing_else_writes_nothing(path: Path) -> None:
+    news = News(files={LONE: (1, 2, 3, "digest")}, written=((LONE, "1"),))
+    assert news.is_empty
+    Index(path).note_build(news)
+    assert not path.exists()
