@@ -18,7 +18,7 @@ from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
 from sphinx_nbcache.pipeline.declared import declare_for_all
 from sphinx_nbcache.pipeline.explanation import MISSING, NEVER_RUN
 from sphinx_nbcache.pipeline.lookup import Lookup
-from sphinx_nbcache.pipeline.ordering import Edges, resolve_after, take_out_cycles
+from sphinx_nbcache.pipeline.ordering import Edges, index_sources, resolve_after, take_out_cycles
 from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.restoring import Restorer
@@ -147,12 +147,12 @@ class _Build:
     def _find_edges(self) -> Edges:
         """Return who waits for whom, as the notebooks themselves say."""
         edges: Edges = {}
-        for plan in self._collection.plans.values():
-            job = plan.job
-            if job is None or not job.after:
-                continue
+        jobs = [plan.job for plan in self._collection.plans.values() if plan.job is not None]
+        jobs = [job for job in jobs if job.after]
+        table = index_sources(self._sources) if jobs else {}
+        for job in jobs:
             source = Source.from_job(job)
-            before, unknown = resolve_after(job.after, source, self._sources, self._project.folder)
+            before, unknown = resolve_after(job.after, source, table, self._project.folder)
             edges[job.name] = before
             for name in unknown:
                 if not _is_page(name, source, self._project):  # else there is no need to wait

@@ -127,8 +127,7 @@ def _parse(report: dict[str, Any]) -> Observation:
             site_folders=tuple(interpreter["site_folders"]),
         ),
         reads=tuple(
-            Read(path, _parse_stamp(stamp), digest)
-            for path, stamp, digest in report["reads"]
+            Read(path, _parse_stamp(stamp), digest) for path, stamp, digest in report["reads"]
         ),
         writes=tuple(report["writes"]),
         listings=tuple(

@@ -32,11 +32,6 @@ _PROCESSES = (
     "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.system",
     "pty.spawn", "subprocess.Popen",
 )  # fmt: skip
-# Imported when they start a process, which no event tells; joblib has a loky of its own.
-_STARTERS = (
-    "popen_forkserver", "popen_loky_posix", "popen_loky_win32", "popen_spawn_posix",
-    "popen_spawn_win32",
-)  # fmt: skip
 _HASHED_DATABASE = 16 << 20  # bytes; of a larger one, perhaps only queried, no digest is taken
 _LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname")
 # They open relative to a folder's descriptor, of which the event says nothing.
@@ -106,8 +101,7 @@ class Tracer:
         """Threads in which the tracer itself reads, which is not to be seen."""
         self.reads: dict[str, list[Any]] = {}
         self.writes: dict[str, tuple[int, ...] | None] = {}
-        """Path to how it looked before the first attempt to change it, which may fail; no
-        numbers once it looked otherwise, or is no file."""
+        """Path to how it looked before it was to be changed; no numbers once it was."""
         self.listings: dict[str, list[str] | None] = {}
         self.notes: set[str] = set()
         self.importers: dict[str, str] = {}
@@ -201,11 +195,9 @@ class Tracer:
 
     def has_changed(self, path: str, stamp: tuple[int, ...] | None) -> bool:
         """Return whether the notebook changed a file, which looks like this now."""
-        if path not in self.writes:
-            return False
-        if self.writes[path] != stamp:
+        if self.writes.get(path, stamp) != stamp:
             self.writes[path] = _OTHER
-        return self.writes[path] is _OTHER
+        return self.writes.get(path) is _OTHER
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of a file's content; None where it may not be read."""
@@ -224,10 +216,9 @@ class Tracer:
         if not os.path.isabs(path):
             if self.folder is None:
                 try:
-                    self.last_folder = os.getcwd()
-                except OSError:
-                    pass  # it is gone
-                self.folder = self.last_folder
+                    self.folder = self.last_folder = os.getcwd()
+                except OSError:  # it is gone
+                    self.folder = self.last_folder
             path = os.path.join(self.folder, path)
         return os.path.normpath(path)
 
@@ -308,7 +299,7 @@ class Tracer:
         """Note who imports a module first."""
         if name not in self.importers:
             self.importers[name] = self.find_importer(sys._getframe(2))  # noqa: SLF001
-            if name.rpartition(".")[2] in _STARTERS:
+            if ".popen_" in name:  # multiprocessing or loky starts one, which no event tells
                 self.notes.add("processes")
         if isinstance(file, str):
             path = self.complete(file)
@@ -361,22 +352,20 @@ class Tracer:
         """Write what was seen to a file, and look no more."""
         self.handlers.clear()
         interpreter = self.describe_interpreter(self.search_path, self.complete)
-        folders = interpreter["library_folders"] + interpreter["site_folders"]
-        installed = tuple(name + os.sep for name in folders)
-        writes = [path for path in self.writes if self.has_changed(path, _look(path))]
-        for path in self.writes.keys() - writes:  # what is there still can be looked at
-            self.reads.get(path, [None, None])[1] = None
+        writes = [name for name in self.writes if self.has_changed(name, _look(name))]
+        digests = {name: self.reads[name][1] for name in writes if name in self.reads}
         found = {
             "interpreter": interpreter,
-            "reads": [[path, stamp and stamp[:3], digest]
-                      for path, (stamp, digest) in self.reads.items()],
+            "reads": [
+                (name, s and s[:3], digests.get(name)) for name, (s, _) in self.reads.items()
+            ],
             "writes": writes,
             "listings": list(self.listings.items()),
-            "modules": list(self.list_modules(self, installed)),
+            "modules": list(self.list_modules(self, interpreter)),
             "notes": sorted(self.notes),
         }
-        with _Borrowed(self.busy, "json") as json, open(path, "w", encoding="ascii") as file:
-            file.write(json.dumps(found))
+        with _Borrowed(self.busy, "json") as json, open(path, "wb") as file:
+            file.write(json.dumps(found).encode())
 
 
 class _Borrowed:
@@ -415,16 +404,14 @@ def _find_use(mode: str | None, flags: int) -> str:
 
 
 def _look(path: str) -> tuple[int, ...] | None:
-    """Return how a file looks; None where there is nothing, no numbers where it is no file.
-
-    The time at the end changes with any change, also where the others are set back.
-    """
+    """Return how a file looks; None where there is nothing, no numbers where it is no file."""
     try:
         status = os.stat(path)
     except OSError as error:
         return None if isinstance(error, _MISSING) else _OTHER
     if not stat.S_ISREG(status.st_mode):
         return _OTHER
+    # The last one tells of a change also where the time of the content was set back.
     return (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 

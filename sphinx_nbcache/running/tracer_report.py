@@ -54,14 +54,16 @@ def _has_distributions(folder: str) -> bool:
 
 
 def list_modules(
-    tracer: Any, installed: tuple[str, ...]
+    tracer: Any, interpreter: dict[str, Any]
 ) -> Iterator[tuple[str, str, str, tuple[int, ...] | None]]:
     """Yield name, file, importer and stamp of what was imported, also if it is gone again.
 
     What belongs to an installed package has no file of its own: there are many of them.
 
-    :param installed: beginnings of the paths of what is installed.
+    :param interpreter: its description, which tells where packages are installed.
     """
+    folders = interpreter["library_folders"] + interpreter["site_folders"]
+    installed = tuple(name + os.sep for name in folders)
     sources = {
         _find_source(path): known
         for path, known in tracer.sources.items()

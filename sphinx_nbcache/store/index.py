@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,7 @@ _FORGET = "DELETE FROM {table} WHERE rowid <= (SELECT MAX(rowid) FROM {table}) -
 _GROWING = ("findings", "stamps", "files", "memos", "written")
 _MOST_VARIABLES = 500
 """In one query; older versions of SQLite take 999."""
+Row = tuple[Any, ...]
 
 
 class PageRow(NamedTuple):
@@ -92,9 +93,20 @@ class News:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing is new but uses."""
-        found = (self.findings, self.stamps, self.files, self.memos, self.pages, self.written)
-        return not (self.has_run or any(found))
+        """Return whether nothing is new but uses, or what cannot be remembered."""
+        return not (self.has_run or any(self.find_rows().values()))
+
+    def find_rows(self) -> dict[str, list[Row]]:
+        """Return what was found out, by table; without what SQLite cannot hold as text."""
+        rows: dict[str, Iterable[Row]] = {
+            "findings": self.findings.items(),
+            "stamps": ((name, *stamp) for name, stamp in self.stamps.items()),
+            "files": ((name, *known) for name, known in self.files.items()),
+            "memos": self.memos.items(),
+            "pages": self.pages,
+            "written": self.written,
+        }
+        return {table: _keep_text(values) for table, values in rows.items()}
 
 
 class Index:
@@ -113,14 +125,16 @@ class Index:
         :param flow: what it read and wrote; None where that was not observed.
         """
         run = (entry.source, entry.key, entry.executed_at, entry.seconds)
-        written = [(artifact.path, artifact.digest) for artifact in entry.artifacts]
+        written = _keep_text((artifact.path, artifact.digest) for artifact in entry.artifacts)
 
         def write(db: sqlite3.Connection) -> None:
+            db.executemany("INSERT OR REPLACE INTO written VALUES (?, ?)", written)
+            if not _is_text(entry.source):
+                return
             db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", run)
             db.execute("DELETE FROM failures WHERE source = ?", (entry.source,))
-            db.executemany("INSERT OR REPLACE INTO written VALUES (?, ?)", written)
             if modules is not None:
-                names = " ".join(sorted(modules))
+                names = " ".join(sorted(filter(_is_text, modules)))
                 db.execute("INSERT OR REPLACE INTO modules VALUES (?, ?)", (entry.source, names))
             if flow is not None:
                 _replace_flow(db, entry.source, flow)
@@ -129,9 +143,11 @@ class Index:
 
     def note_failure(self, source: str, key: str, headline: str, flow: Flow | None = None) -> None:
         """Remember that a notebook failed, until it has ended well."""
+        if not _is_text(source):
+            return
+        row = (source, key, headline.encode("utf-8", "backslashreplace").decode("utf-8"))
 
         def write(db: sqlite3.Connection) -> None:
-            row = (source, key, headline)
             db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
             if flow is not None:
                 _replace_flow(db, source, flow)
@@ -145,18 +161,11 @@ class Index:
         than a day: it must not touch the project's folder each time, or tools that watch it
         would build for ever.
         """
-        if news.is_empty and (not news.uses or self._is_young()):
+        found = news.find_rows()
+        if not (news.has_run or any(found.values())) and (not news.uses or self._is_young()):
             return
         now = time.time()
-        rows: dict[str, Sequence[Any]] = {
-            "entry_uses": [(entry, now) for entry in news.uses],
-            "findings": list(news.findings.items()),
-            "stamps": [(name, *stamp) for name, stamp in news.stamps.items()],
-            "files": [(name, *known) for name, known in news.files.items()],
-            "memos": list(news.memos.items()),
-            "pages": news.pages,
-            "written": news.written,
-        }
+        rows = {"entry_uses": _keep_text((entry, now) for entry in news.uses), **found}
 
         def write(db: sqlite3.Connection) -> None:
             for table, values in rows.items():
@@ -295,5 +304,22 @@ class Index:
 def _replace_flow(db: sqlite3.Connection, source: str, flow: Flow) -> None:
     rows = [(source, _READ, path) for path in flow.reads]
     rows += [(source, _WRITTEN, path) for path in flow.writes]
+    rows = _keep_text(rows)
     db.execute("DELETE FROM flows WHERE source = ?", (source,))
     db.executemany("INSERT OR REPLACE INTO flows VALUES (?, ?, ?)", rows)
+
+
+def _keep_text(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows whose texts SQLite can hold.
+
+    Linux has file names that are none: Python hands them on with lone surrogates. One
+    such name must not keep the index from all else.
+    """
+    return [row for row in rows if all(map(_is_text, row))]
+
+
+def _is_text(value: object) -> bool:
+    try:
+        return not isinstance(value, str) or value.isascii() or bool(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False

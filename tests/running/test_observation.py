@@ -103,7 +103,7 @@ def test_a_notebook_that_does_nothing_is_seen_to_do_nothing(run_cells: RunCells)
     seen = see(run_cells("1 + 1", "print(2)", "x = 3\nx"))
     assert (seen.reads, seen.writes, seen.listings, seen.notes) == ((), (), (), ())
     assert seen.interpreter.implementation == sys.implementation.name
-    assert seen.interpreter.version == ".".join(map(str, sys.version_info[:3]))
+    assert seen.interpreter.version == sys.version.split()[0]
     assert sys.prefix in seen.interpreter.prefixes
     assert str(Path(json.__file__).parent.parent) in seen.interpreter.library_folders
     assert str(Path(pytest.__file__).parent.parent) in seen.interpreter.site_folders
@@ -150,7 +150,8 @@ def test_what_was_read_and_is_changed_has_the_digest_of_what_it_was(
 
 @pytest.mark.parametrize("mode", ["a", "a+", "r+", "rb+"])
 def test_what_is_added_to_counts_as_read_and_written(mode: str, run_cells: RunCells) -> None:
-    run = run_cells(f"open('data.csv', {mode!r}).close(); open('data.csv').read()")
+    text = b"x" if "b" in mode else "x"
+    run = run_cells(f"open('data.csv', {mode!r}).write({text!r})\nopen('data.csv').read()")
     assert find_reads(run)["data.csv"].digest == digest(TABLE)
     assert find_writes(run) == {"data.csv"}
 
@@ -162,7 +163,8 @@ def test_a_database_is_read_and_perhaps_written(run_cells: RunCells, folder: Pat
         connection.close()
     before = (folder / "old.db").read_bytes()
     run = run_cells(
-        "import sqlite3\nsqlite3.connect('old.db').execute('insert into t values (1)')",
+        "import sqlite3\nwith sqlite3.connect('old.db') as c:\n"
+        "    c.execute('insert into t values (1)')",
         "sqlite3.connect('file:plain.db?mode=ro', uri=True)\nsqlite3.connect('new.db')\n"
         "sqlite3.connect(':memory:')",
     )
@@ -247,6 +249,12 @@ class TestModules:
         assert find_reads(run) == {}
         wave = next(module for module in see(run).modules if module.name == "wave")
         assert wave.importer == str(package / "second.py")
+
+    def test_have_the_stamp_of_their_source(self, run_cells: RunCells, folder: Path) -> None:
+        (folder / "helper.py").write_text("x = 1")
+        status = (folder / "helper.py").stat()
+        stamps = {module.name: module.stamp for module in see(run_cells("import helper")).modules}
+        assert stamps["helper"] == (status.st_size, status.st_mtime_ns, status.st_ino)
 
     def test_are_seen_by_their_source_where_there_is_bytecode(
         self, run_cells: RunCells, folder: Path, monkeypatch: pytest.MonkeyPatch

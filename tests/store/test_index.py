@@ -165,7 +165,9 @@ LONE = os.fsdecode(b"caf\xe9")
 
 def test_only_what_cannot_be_encoded_is_left_out_of_a_run(path: Path) -> None:
     index = Index(path)
-    artifacts = tuple(Artifact(name, "1" * 64, 0o644) for name in (LONE, "good.txt"))
+    artifacts = tuple(
+        Artifact(path=name, digest="1" * 64, mode=0o644) for name in (LONE, "good.txt")
+    )
     flow = Flow(frozenset({LONE, "in.txt"}), frozenset({LONE, "out.txt"}))
     index.note_run(replace(ENTRY, artifacts=artifacts), frozenset({LONE, "numpy"}), flow)
     assert index.find_seconds() == {"key.ipynb": 2.0}
@@ -176,7 +178,7 @@ def test_only_what_cannot_be_encoded_is_left_out_of_a_run(path: Path) -> None:
 
 def test_of_a_notebook_whose_name_cannot_be_encoded_its_files_are_known(path: Path) -> None:
     index = Index(path)
-    artifacts = (Artifact("good.txt", "1" * 64, 0o644),)
+    artifacts = (Artifact(path="good.txt", digest="1" * 64, mode=0o644),)
     index.note_run(replace(ENTRY, source=LONE, artifacts=artifacts), frozenset({"numpy"}), Flow())
     index.note_failure(LONE, "key", "why", Flow())
     assert index.find_written() == {("good.txt", "1" * 64)}
