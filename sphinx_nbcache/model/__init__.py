@@ -14,7 +14,14 @@ from sphinx_nbcache.model.inputs import (
 from sphinx_nbcache.model.job import Demands, Job, Mode, Run, Settings
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.notebook import DEFAULT_KERNEL, CodeCell, Notebook
-from sphinx_nbcache.model.observation import Interpreter, Listing, Module, Observation, Read
+from sphinx_nbcache.model.observation import (
+    FileStamp,
+    Interpreter,
+    Listing,
+    Module,
+    Observation,
+    Read,
+)
 from sphinx_nbcache.model.outcome import (
     Artifact,
     CellRun,
@@ -43,6 +50,7 @@ __all__ = [
     "Demands",
     "Entry",
     "Failure",
+    "FileStamp",
     "Input",
     "InputKind",
     "Inputs",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-Stamp3 = tuple[int, int, int]
+FileStamp = tuple[int, int, int]
 """Size, mtime in nanoseconds, and inode of a file."""
 
 
@@ -17,7 +17,7 @@ class Read(NamedTuple):
     """A file that was opened for reading before anything was written to it."""
 
     path: str
-    stamp: Stamp3 | None
+    stamp: FileStamp | None
     """How it looked when it was first opened; None where there was nothing."""
     digest: str | None = None
     """sha256 of what it held before the notebook itself changed it, where it did."""
@@ -39,7 +39,7 @@ class Module(NamedTuple):
     """Its source, or the library it is; empty where it has none."""
     importer: str
     """The source of the module that imported it first; empty for a cell and if unknown."""
-    stamp: Stamp3 | None = None
+    stamp: FileStamp | None = None
     """How its file looked when it was loaded; None where that is not known."""
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from sphinx_nbcache.model import Interpreter, Listing, Module, Observation, Read
-from sphinx_nbcache.model.observation import Stamp3
+from sphinx_nbcache.model import FileStamp, Interpreter, Listing, Module, Observation, Read
 from sphinx_nbcache.running.forking import ForkedProcess
 from sphinx_nbcache.running.kernel import Kernel
 from sphinx_nbcache.running.preloading import SAFE
@@ -142,5 +141,5 @@ def _parse(report: dict[str, Any]) -> Observation:
     )
 
 
-def _parse_stamp(stamp: list[int] | None) -> Stamp3 | None:
+def _parse_stamp(stamp: list[int] | None) -> FileStamp | None:
     return None if stamp is None else (stamp[0], stamp[1], stamp[2])
