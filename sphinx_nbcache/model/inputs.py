@@ -101,6 +101,8 @@ class Change:
         kind, name, before, via = self.input
         if kind == InputKind.PYTHON:
             return f"{name} {before} -> {self.now or 'another implementation'}"
+        if kind == InputKind.PACKAGE and before == ABSENT:
+            return f"{name} {self.now} is installed now"
         if kind == InputKind.PACKAGE:
             return f"{name} {before} -> {self.now or 'not installed'}"
         text = _SENTENCES.get(kind, "{} changed").format(name)

@@ -24,7 +24,7 @@ from sphinx_nbcache.model import (
     Observation,
     Read,
 )
-from sphinx_nbcache.observing.packages import Packages
+from sphinx_nbcache.observing.packages import Packages, normalise_name
 from sphinx_nbcache.observing.places import Places
 from sphinx_nbcache.observing.present import Present
 
@@ -144,14 +144,17 @@ class _Recorder:
         """
         paths = {path for module in self._seen.modules for path in self._list_rivals(module)}
         if folder := self._run.folder:
-            seen = {module.name for module in self._seen.modules}
-            lost = set(self._run.static_imports) - seen - sys.stdlib_module_names
-            lost = {name for name in lost if self._run.packages.find_owner(name, "") is None}
-            paths |= {path for name in lost for path in _list_places(folder, name)}
+            paths |= {path for name in self._find_lost() for path in _list_places(folder, name)}
         for path in paths:
             name = self._find_name(str(path))
             if name is not None and name not in self._written and not os.path.lexists(path):
                 yield Input(InputKind.MISSING, name, ABSENT)
+
+    def _find_lost(self) -> set[str]:
+        """Return the libraries that the code imports and that were not there."""
+        seen = {module.name for module in self._seen.modules}
+        lost = set(self._run.static_imports) - seen - sys.stdlib_module_names
+        return {name for name in lost if self._run.packages.find_owner(name, "") is None}
 
     def _list_rivals(self, module: Module) -> Iterator[Path]:
         """Yield where a module of the project, or its package, would be found before it."""
@@ -196,6 +199,8 @@ class _Recorder:
         for owner in owners:
             if owner is not None:
                 yield Input(InputKind.PACKAGE, *owner)
+        for name in self._find_lost():  # as far as the distribution has the package's name
+            yield Input(InputKind.PACKAGE, normalise_name(name), ABSENT)
 
     def _is_in_site(self, module: Module) -> bool:
         folders = self._interpreter.site_folders

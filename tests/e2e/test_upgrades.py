@@ -152,3 +152,15 @@ def test_packages_may_only_warn_or_not_count_and_never_count_where_no_kernel_may
     assert (silent.totals["ran"], silent.stderr) == (0, "")
     again = run_build(site)
     assert [n["docname"] for n in again.report["notebooks"] if n["status"] == "ran"] == ["direct"]
+
+
+def test_a_library_that_is_installed_later_runs_those_that_looked_for_it(
+    environment: Environment, project_folder: Path
+) -> None:
+    code = "try: import late; print('there')\nexcept ImportError: print('not there')"
+    write_notebook(project_folder / "optional.ipynb", code, kernel="toys")
+    write_notebook(project_folder / "plain.ipynb", "print(1)", kernel="toys")
+    assert execute(project_folder) == {"optional", "plain"}
+    assert execute(project_folder) == set()
+    environment.install("late", "1.0", "")
+    assert execute(project_folder) == {"optional"}
