@@ -394,8 +394,8 @@ class _Borrowed:
 
 def _find_use(mode: str | None, flags: int) -> str:
     if mode is not None:
-        if "w" in mode or "x" in mode:
-            return _REPLACE
+        if "w" in mode or "x" in mode or ("a" in mode and "+" not in mode):
+            return _REPLACE  # what is added to, as logs are, is not read by that
         return _CHANGE if "a" in mode or "+" in mode else _READ
     writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     if flags & os.O_TRUNC or (flags & os.O_CREAT and flags & os.O_EXCL):

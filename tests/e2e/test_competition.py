@@ -19,8 +19,11 @@ ROUNDS = 50
 
 
 def write_counting_site(root: Path, notebooks: int) -> tuple[Path, Path]:
-    """Write a site whose notebooks note each run of theirs in a file; return site and file."""
-    runs = root / "runs.txt"
+    """Write a site whose notebooks note each run of theirs in a file; return site and file.
+
+    The file lies outside the project: in it, it would be what the notebooks read and write.
+    """
+    runs = root.parent / "runs.txt"
     cell = "with open({runs!r}, 'a') as file:\n    print({name!r}, file=file)\n{name!r}"
     pages = {
         name: (cell.format(runs=str(runs), name=name),)

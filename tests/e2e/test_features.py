@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.build import Result, copy_site, run_build
 
 # The builds that these tests share are made once, in one worker.
-pytestmark = pytest.mark.xdist_group("features")
+pytestmark = [pytest.mark.xdist_group("features"), pytest.mark.slow]
 
 _SCRIPT = re.compile(
     r'(<script type="application/vnd\.jupyter\.widget-[a-z+-]+">)(.*?)</script>', re.DOTALL

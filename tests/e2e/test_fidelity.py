@@ -90,7 +90,8 @@ def copy_docs(target: Path) -> Path:
     return Path(shutil.copytree(DOCS, target / "docs", ignore=shutil.ignore_patterns("_build")))
 
 
-@pytest.mark.parametrize("name", ["features", pytest.param("docs", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["features", "docs"])
 def test_a_build_with_forked_kernels_stores_what_one_with_started_kernels_does(
     name: str, tmp_path: Path
 ) -> None:

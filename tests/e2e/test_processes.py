@@ -25,6 +25,9 @@ import pathlib, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
 pathlib.Path("started-{name}").touch()
+while not all(pathlib.Path("started-" + name).exists() for name in ("one", "two")):
+    time.sleep(0.05)
+time.sleep(1)
 while {loops}:
     time.sleep(0.1)
 """

@@ -17,12 +17,12 @@ from pathlib import Path
 
 start = time.monotonic()
 {body}
-with open("../times", "a") as file:
+with open("../../times", "a") as file:
     print({name!r}, start, time.monotonic(), file=file)"""
 MEET = """\
-Path("../{name}").touch()
+Path("../../{name}").touch()
 end = time.monotonic() + 60
-while not Path("../{other}").exists() and time.monotonic() < end:
+while not Path("../../{other}").exists() and time.monotonic() < end:
     time.sleep(0.01)"""
 NAP = "time.sleep(0.3)"
 
@@ -53,7 +53,7 @@ def make_site(tmp_path: Path, *names: str, conf: str = "") -> Path:
 
 def read_times(site: Path) -> dict[str, Span]:
     """Return when each notebook ran."""
-    lines = (site.parent / "times").read_text().splitlines()
+    lines = (site.parents[1] / "times").read_text().splitlines()
     return {name: Span(float(start), float(end)) for name, start, end in map(str.split, lines)}
 
 
@@ -84,7 +84,7 @@ def test_a_resource_with_room_for_two_is_held_by_two(tmp_path: Path) -> None:
     assert times["one"].overlaps(times["two"])
 
 
-FLAKY = "from pathlib import Path\ntried = Path('../tried')\nif not tried.exists():\n" \
+FLAKY = "from pathlib import Path\ntried = Path('../../tried')\nif not tried.exists():\n" \
         "    tried.touch()\n    raise OSError('no answer')\nprint('it answered')"  # fmt: skip
 
 

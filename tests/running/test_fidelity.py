@@ -29,6 +29,7 @@ from tests.running.likeness import join_streams, replace_varying
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only"),
     pytest.mark.xdist_group("fidelity"),
+    pytest.mark.slow,
 ]
 
 CORPUS = Path(__file__).parent / "corpus"

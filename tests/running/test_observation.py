@@ -148,8 +148,13 @@ def test_what_was_read_and_is_changed_has_the_digest_of_what_it_was(
     assert "data.csv" in find_writes(run)
 
 
-@pytest.mark.parametrize("mode", ["a", "a+", "r+", "rb+"])
-def test_what_is_added_to_counts_as_read_and_written(mode: str, run_cells: RunCells) -> None:
+def test_what_is_only_added_to_as_logs_are_is_not_read(run_cells: RunCells) -> None:
+    run = run_cells("open('data.csv', 'a').write('x')", "open('data.csv').read()")
+    assert (find_reads(run), find_writes(run)) == ({}, {"data.csv"})
+
+
+@pytest.mark.parametrize("mode", ["a+", "r+", "rb+"])
+def test_what_is_changed_in_place_counts_as_read_and_written(mode: str, run_cells: RunCells) -> None:
     text = b"x" if "b" in mode else "x"
     run = run_cells(f"open('data.csv', {mode!r}).write({text!r})\nopen('data.csv').read()")
     assert find_reads(run)["data.csv"].digest == digest(TABLE)
@@ -432,7 +437,7 @@ def test_a_kernel_that_died_was_not_observed(run_cells: RunCells) -> None:
 
 
 def test_a_notebook_that_breaks_what_is_needed_runs_as_ever(run_cells: RunCells) -> None:
-    run = run_cells("import json, sys\nsys.audit = json.dumps = None\n1")
+    run = run_cells("import sys\nsys.audit = None\n1")
     assert (run.failure, run.observation) == (None, None)
     assert run.outputs.cells[0] is not None
     assert run.outputs.cells[0].outputs[0]["data"]["text/plain"] == "1"

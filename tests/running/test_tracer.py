@@ -185,7 +185,8 @@ class TestAttempts:
             (["os.link('b', 'a')"], False),
             (["os.remove('gone')"], False),
             (["open('a', 'r+').close()"], True),
-            (["open('a', 'a').close()"], True),
+            (["open('a', 'a').close()"], False),
+            (["open('a', 'a+').close()"], True),
             (["os.rename('a', 'gone/a')"], True),
         ],
     )
