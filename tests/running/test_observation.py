@@ -154,7 +154,9 @@ def test_what_is_only_added_to_as_logs_are_is_not_read(run_cells: RunCells) -> N
 
 
 @pytest.mark.parametrize("mode", ["a+", "r+", "rb+"])
-def test_what_is_changed_in_place_counts_as_read_and_written(mode: str, run_cells: RunCells) -> None:
+def test_what_is_changed_in_place_counts_as_read_and_written(
+    mode: str, run_cells: RunCells
+) -> None:
     text = b"x" if "b" in mode else "x"
     run = run_cells(f"open('data.csv', {mode!r}).write({text!r})\nopen('data.csv').read()")
     assert find_reads(run)["data.csv"].digest == digest(TABLE)
