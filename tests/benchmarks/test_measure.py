@@ -14,12 +14,14 @@ import pytest
 
 from benchmarks.measure import Run, measure
 
-# Takes 100 MiB, then 0.5 s of CPU: in a session of its own, as a kernel does.
+# Takes 100 MiB, then 0.5 s of CPU, and stays a while, as busy machines look late: in a
+# session of its own, as a kernel does.
 GRANDCHILD = """
 import time
 block = b"x" * (100 << 20)
 while time.process_time() < 0.5:
     pass
+time.sleep(1)
 """
 CHILD = """
 import subprocess, sys, time

@@ -86,6 +86,7 @@ def test_a_session_that_has_not_begun_builds_nothing(tmp_path: Path) -> None:
         _session(tmp_path, "nbcache").build("warm")
 
 
+@pytest.mark.slow
 def test_real_builds_hand_their_outputs_on(tmp_path: Path) -> None:
     site = Site("tiny", 2)
     donor = Session(tmp_path / "nbcache", site, _tool("nbcache"))

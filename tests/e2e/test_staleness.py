@@ -110,6 +110,7 @@ def test_frozen_names_the_page_and_the_reason(tmp_path: Path) -> None:
         assert frozen.totals["failed"] == 1
 
 
+@pytest.mark.slow
 class TestDeclared:
     """What pages and the project declare, in one site after another build."""
 
@@ -185,6 +186,7 @@ def test_what_is_wrong_in_metadata_is_a_warning_and_the_notebook_runs(tmp_path: 
     assert result.stderr.count("[nbcache.metadata]") == 5
 
 
+@pytest.mark.slow
 def test_what_is_not_tracked_does_not_count_and_may_be_told(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     run_build(site)

@@ -132,6 +132,7 @@ def test_an_upgrade_runs_those_that_import_it_and_a_downgrade_none(
 FROZEN = {"NBCACHE_FROZEN": "1"}
 
 
+@pytest.mark.slow
 def test_packages_may_only_warn_or_not_count_and_never_count_where_no_kernel_may_start(
     environment: Environment, tmp_path: Path
 ) -> None:
