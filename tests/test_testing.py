@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from sphinx_nbcache.config import Config
-from sphinx_nbcache.keys import compute_key
+from sphinx_nbcache.keys import compute_key, make_question
 from sphinx_nbcache.model import Failure, Job, Key, Notebook, Settings, Status, Topic
 from sphinx_nbcache.pipeline import Project, make_plan, merge_outputs
 from sphinx_nbcache.reading import FileReader, read_text
@@ -35,7 +35,7 @@ CELLS: tuple[Cell, ...] = (
 
 def key_of(notebook: Notebook) -> Key:
     """Return a notebook's key, all else being equal."""
-    return compute_key(notebook, kernel=notebook.kernel_name, working_directory=".")
+    return compute_key(make_question(notebook, kernel=notebook.kernel_name, working_directory="."))
 
 
 @pytest.mark.parametrize("name", ["a.ipynb", "a.md", "folder/a.md"])

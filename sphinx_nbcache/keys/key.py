@@ -31,22 +31,8 @@ def resolve_kernel(notebook: Notebook, aliases: Iterable[tuple[str, str]] = ()) 
     return notebook.kernel_name
 
 
-def compute_key(
-    notebook: Notebook,
-    *,
-    kernel: str,
-    working_directory: str | None,
-    allow_errors: bool = False,
-    parameters: Mapping[str, Any] | None = None,
-) -> Key:
-    """Return the key of a notebook: the digest of its question; see ``make_question``."""
-    question = make_question(
-        notebook,
-        kernel=kernel,
-        working_directory=working_directory,
-        allow_errors=allow_errors,
-        parameters=parameters,
-    )
+def compute_key(question: bytes) -> Key:
+    """Return the key of a question, as ``make_question`` gives it: its digest."""
     return Key(digest_bytes(question))
 
 

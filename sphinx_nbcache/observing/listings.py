@@ -20,8 +20,8 @@ _ANY = "**"
 
 
 def digest_names(names: Iterable[str]) -> str:
-    """Return the digest of names, those left out that are never looked at."""
-    return digest_json(sorted(name for name in names if not is_excluded_name(name)))
+    """Return the digest of names, in whatever order they come."""
+    return digest_json(sorted(names))
 
 
 def list_names(folder: str, coming: Collection[str] = ()) -> Collection[str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from sphinx_nbcache.model import ABSENT, Input, InputKind, Interpreter, digest_bytes
 from sphinx_nbcache.observing.digests import Digests
+from sphinx_nbcache.observing.exclusions import is_excluded_name
 from sphinx_nbcache.observing.listings import (
     digest_names,
     find_matches,
@@ -102,18 +103,23 @@ class Present:
         """
         if names is None:
             return ABSENT
+        return digest_names(self.choose_names(folder, names, own))
+
+    def choose_names(self, folder: str, names: Collection[str], own: Collection[str]) -> list[str]:
+        """Return the names in a folder that count: made neither by builds nor by the notebook.
+
+        :param own: names of the files that the notebook itself wrote and that are kept.
+        """
         start = "" if folder == "." else f"{folder}/"
         below = [path.removeprefix(start) for path in own if path.startswith(start)]
         made = {path.partition("/")[0] for path in below}
-        return digest_names(
-            name for name in names if name not in made and not self._is_ignored(start + name)
-        )
-
-    def is_left_out(self, folder: str, name: str, *, own: Collection[str]) -> bool:
-        """Return whether a name in a folder is made by the notebook itself or by builds."""
-        path = name if folder == "." else f"{folder}/{name}"
-        is_own = path in own or any(written.startswith(f"{path}/") for written in own)
-        return is_own or self._is_ignored(path)
+        return [
+            name
+            for name in names
+            if name not in made
+            and not is_excluded_name(name)
+            and not self._is_ignored(start + name)
+        ]
 
     def _is_ignored(self, name: str) -> bool:
         return self.places.is_ignored(str(self.places.locate(name)))

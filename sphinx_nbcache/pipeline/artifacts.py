@@ -74,13 +74,16 @@ class Artifacts:
 
     A path that several notebooks write is restored once in a build: else each build would
     write it as often, and tools that watch the folder would build for ever.
+
+    :param is_dry: only tell what would be written.
     """
 
-    def __init__(self, project: Project, known: KnownFiles) -> None:
+    def __init__(self, project: Project, known: KnownFiles, *, is_dry: bool = False) -> None:
         self._project = project
         self._known = known
         self._exclusions = Exclusions(project.root, (project.store.path, *project.ignored))
         self._settled: set[str] = set()
+        self._is_dry = is_dry
 
     def save(self, paths: Iterable[str]) -> Saved:
         """Store the files that a notebook wrote.
@@ -125,7 +128,7 @@ class Artifacts:
 
         :param notebook: what the notebook is called; for people.
         """
-        restoration = _Restoration(self._project, self._known, notebook)
+        restoration = _Restoration(self._project, self._known, notebook, is_dry=self._is_dry)
         for artifact in artifacts:
             path = artifact.path
             if path in self._settled or self._exclusions.has(path):
@@ -188,7 +191,8 @@ class Exclusions:
 class _Restoration:
     """Puts the artifacts of one entry in their place."""
 
-    def __init__(self, project: Project, known: KnownFiles, notebook: str) -> None:
+    def __init__(self, project: Project, known: KnownFiles, notebook: str, *, is_dry: bool) -> None:
+        self._is_dry = is_dry
         self._root = project.root
         self._root_text = str(project.root)
         self._objects = project.store.objects
@@ -223,6 +227,9 @@ class _Restoration:
         found = self._look(artifact.path)
         if found is not None and not self._may_replace(artifact, found):
             return True
+        if self._is_dry:
+            self.written.append(artifact.path)
+            return True
         return self._place(artifact, found)
 
     def _look(self, path: str) -> os.stat_result | None:
@@ -241,16 +248,21 @@ class _Restoration:
             return False
         is_ours = self._known.is_ours(path, digest)
         if digest == artifact.digest:
-            if not is_ours:
-                self._known.note(path, digest, _take_stamp(found))
-            if (found.st_mode ^ artifact.mode) & _MODE_BITS:
-                (self._root / path).chmod(artifact.mode & 0o777)
+            if not self._is_dry:
+                self._keep(artifact, found, is_ours=is_ours)
         elif not is_ours:
             self.problems.append(
                 f"{path} was changed since {self._notebook} wrote it: the file is kept; "
                 "remove it to get the notebook's own back"
             )
         return is_ours and digest != artifact.digest
+
+    def _keep(self, artifact: Artifact, found: os.stat_result, *, is_ours: bool) -> None:
+        """Remember a file that has the right content already, and give it the right mode."""
+        if not is_ours:
+            self._known.note(artifact.path, artifact.digest, _take_stamp(found))
+        if (found.st_mode ^ artifact.mode) & _MODE_BITS:
+            (self._root / artifact.path).chmod(artifact.mode & 0o777)
 
     def _place(self, artifact: Artifact, before: os.stat_result | None) -> bool:
         """Write the file; return False if another came there while it was written."""

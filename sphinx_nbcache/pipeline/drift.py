@@ -6,7 +6,6 @@ deterministic. Nothing is stored, and nothing in the project is written.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from sphinx_nbcache.model import Job, Outcome, Outputs, Run, Status
 from sphinx_nbcache.pipeline.build import open_executor
 from sphinx_nbcache.pipeline.comparison import CellDrift, Normaliser, compare_outputs
 from sphinx_nbcache.pipeline.plan import make_plan
-from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.project import Project, relate
 from sphinx_nbcache.pipeline.schedule import Schedule
 from sphinx_nbcache.pipeline.scratch import Scratch
 from sphinx_nbcache.pipeline.source import Reading, Source
@@ -62,7 +61,7 @@ class Drift:
         """
         return {
             "name": self.name,
-            "path": Path(os.path.relpath(self.path, root)).as_posix(),
+            "path": relate(self.path, root),
             "has_drifted": self.has_drifted,
             "cells": [{"cell": n, "what": what, "diff": diff} for n, what, diff in self.cells],
             "failure": self.failure,

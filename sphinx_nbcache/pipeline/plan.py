@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sphinx_nbcache.keys import make_question, resolve_kernel
-from sphinx_nbcache.model import Job, Key, Mode, Notebook, Settings, digest_bytes
+from sphinx_nbcache.keys import compute_key, make_question, resolve_kernel
+from sphinx_nbcache.model import Job, Mode, Notebook, Settings
 from sphinx_nbcache.pipeline.declared import resolve_declared
 from sphinx_nbcache.pipeline.demands import Wishes, read_wishes
 from sphinx_nbcache.pipeline.project import Project
@@ -70,7 +70,7 @@ def make_plan(
     job = Job(
         name=name,
         notebook=notebook,
-        key=Key(digest_bytes(question)),
+        key=compute_key(question),
         kernel=kernel,
         working_directory=folder,
         timeout_s=settings.timeout_s,

@@ -41,13 +41,18 @@ class Project:
 
         A path on another Windows drive has no such form and stays absolute.
         """
-        text, root = path.as_posix(), f"{self.root.as_posix()}/"
-        if text.startswith(root) and ".." not in path.parts:
-            return text.removeprefix(root)
-        try:
-            return Path(os.path.relpath(path, self.root)).as_posix()
-        except ValueError:
-            return path.as_posix()
+        return relate(path, self.root)
+
+
+def relate(path: Path, root: Path) -> str:
+    """Return a path relative to a project's root; see ``Project.relate``."""
+    text, start = path.as_posix(), f"{root.as_posix()}/"
+    if text.startswith(start) and ".." not in path.parts:
+        return text.removeprefix(start)
+    try:
+        return Path(os.path.relpath(path, root)).as_posix()
+    except ValueError:
+        return path.as_posix()
 
 
 def read_config(

@@ -20,9 +20,14 @@ NO_INPUTS = Inputs()
 
 
 class Restorer:
-    """Keeps and restores artifacts, and warns of what cannot be."""
+    """Keeps and restores artifacts, and warns of what cannot be.
 
-    def __init__(self, project: Project, present: Present, progress: Progress) -> None:
+    :param is_dry: put nothing in its place: what would be put there counts as present.
+    """
+
+    def __init__(
+        self, project: Project, present: Present, progress: Progress, *, is_dry: bool = False
+    ) -> None:
         self.written: set[str] = set()
         """Names of the files that were put back."""
         self.noted: set[tuple[str, str]] = set()
@@ -30,7 +35,8 @@ class Restorer:
         self._project = project
         self._present = present
         self._progress = progress
-        self._artifacts = Artifacts(project, self)
+        self._artifacts = Artifacts(project, self, is_dry=is_dry)
+        self._is_dry = is_dry
         self._before: set[tuple[str, str]] = set()
         """What notebooks found in files before they changed them."""
 
@@ -67,7 +73,11 @@ class Restorer:
         restored = self._artifacts.restore(wanted, notebook=name)
         self._warn(restored.problems, name)
         self.written.update(restored.written)
-        if restored.written:
+        if self._is_dry:
+            for artifact in wanted:
+                if artifact.path in restored.written:
+                    self._present.foresee(artifact.path, artifact.digest)
+        elif restored.written:
             self._present.renew()
         return restored
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from sphinx_nbcache.config import ROOT_MARKS
 from sphinx_nbcache.model import Input, InputKind, Outcome
-from sphinx_nbcache.observing import Present, is_excluded
+from sphinx_nbcache.observing import Present
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.store import Flow
 
@@ -105,9 +105,7 @@ class Scratch:
         with suppress(FileNotFoundError, NotADirectoryError):
             names = os.listdir(original)  # noqa: PTH208 - names are what was listed
             target.mkdir(parents=True, exist_ok=True)
-            for child in names:
-                if is_excluded(child) or self._present.is_left_out(name, child, own=own):
-                    continue
+            for child in self._present.choose_names(name, names, own):
                 if (original / child).is_dir():
                     (target / child).mkdir(exist_ok=True)
                 elif (original / child).is_file():

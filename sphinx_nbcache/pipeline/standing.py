@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sphinx_nbcache.keys import Difference
-from sphinx_nbcache.model import Artifact, Inputs, Key, Outcome, Status, Topic
-from sphinx_nbcache.observing import Present
-from sphinx_nbcache.pipeline.artifacts import Exclusions, Restored, is_safe
+from sphinx_nbcache.model import Key, Outcome, Status, Topic
 from sphinx_nbcache.pipeline.collect import Collection, Stale
 from sphinx_nbcache.pipeline.explanation import Explainer
 from sphinx_nbcache.pipeline.lookup import Lookup
-from sphinx_nbcache.pipeline.progress import Progress, Silence
-from sphinx_nbcache.pipeline.project import Project
-from sphinx_nbcache.pipeline.restoring import NO_INPUTS, Restorer
+from sphinx_nbcache.pipeline.progress import Silence
+from sphinx_nbcache.pipeline.project import Project, relate
+from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.store import Index
 
@@ -94,7 +90,7 @@ class Standing:
         """
         return {
             "name": self.name,
-            "path": Path(os.path.relpath(self.path, root)).as_posix(),
+            "path": relate(self.path, root),
             "state": str(self.state),
             "would_run": self.would_run,
             "reason": self.reason,
@@ -124,7 +120,7 @@ def look(sources: Iterable[Source], reading: Reading, project: Project) -> Look:
     """Look at sources as a build would, without writing or running anything."""
     told = _Told()
     lookup = Lookup(project)
-    foresight = Foresight(project, lookup.present, told)
+    foresight = Restorer(project, lookup.present, told, is_dry=True)
     collection = Collection(project, reading, told, lookup=lookup, restorer=foresight)
     stale = collection.collect(sources, {})
     return Look(
@@ -150,40 +146,6 @@ def find_standings(
         elif source.name in found.outcomes:
             standings.append(history.describe_rest(found.outcomes[source.name], problems))
     return tuple(standings)
-
-
-class Foresight(Restorer):
-    """Puts nothing in its place: what a build would restore counts as if it was there."""
-
-    def __init__(self, project: Project, present: Present, progress: Progress) -> None:
-        super().__init__(project, present, progress)
-        self._exclusions = Exclusions(project.root, (project.store.path, *project.ignored))
-        self._settled: set[str] = set()
-
-    def restore(
-        self, name: str, artifacts: Iterable[Artifact], inputs: Inputs = NO_INPUTS
-    ) -> Restored:
-        """Foresee the files of a notebook; return which would be written."""
-        before = {(item.name, item.digest) for item in inputs.items}
-        coming = [item for item in artifacts if self._would_write(item, before)]
-        for item in coming:
-            self._settled.add(item.path)
-            self._present.foresee(item.path, item.digest)
-        return Restored(written=tuple(item.path for item in coming))
-
-    def _would_write(self, artifact: Artifact, before: AbstractSet[tuple[str, str]]) -> bool:
-        """Return whether a file is missing, or is another one and a notebook's.
-
-        :param before: name and digest of what the notebook read.
-        """
-        path = artifact.path
-        is_out = path in self._settled or self._exclusions.has(path) or not is_safe(path)
-        if is_out or self._is_contested(artifact):
-            return False
-        now = self.digest_file(path)
-        if now is None:
-            return not os.path.lexists(self._project.root / path)
-        return now != artifact.digest and ((path, now) in before or self.is_ours(path, now))
 
 
 class _Told(Silence):

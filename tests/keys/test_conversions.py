@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sphinx_nbcache.keys import compute_key
+from sphinx_nbcache.keys import compute_key, make_question
 from sphinx_nbcache.model import Key
 from sphinx_nbcache.reading import FileReader
 from sphinx_nbcache.testing import code_cell, make_notebook, markdown_cell
@@ -76,7 +76,7 @@ def key_of(suffix: str, text: str) -> Key:
     """Return the key of a file's text, as it is read by its suffix."""
     notebook = FileReader().read(Path("notebook" + suffix), text)
     assert notebook is not None
-    return compute_key(notebook, kernel=notebook.kernel_name, working_directory=".")
+    return compute_key(make_question(notebook, kernel=notebook.kernel_name, working_directory="."))
 
 
 def key_of_ipynb(cells: Cells) -> Key:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sphinx_nbcache.keys import compute_key, resolve_kernel
+from sphinx_nbcache.keys import compute_key, make_question, resolve_kernel
 from sphinx_nbcache.testing import make_notebook
 
 NAMES = ("python3", "python", "my-env", "ir", "Python 3 (ipykernel)", "python3.11")
@@ -67,9 +67,11 @@ def test_two_names_of_one_kernel_give_one_key() -> None:
     notebooks = [make_notebook("x", kernel=name) for name in ("my-env", "other-env")]
     keys = {
         compute_key(
-            notebook,
-            kernel=resolve_kernel(notebook, ((".*-env", "python3"),)),
-            working_directory=".",
+            make_question(
+                notebook,
+                kernel=resolve_kernel(notebook, ((".*-env", "python3"),)),
+                working_directory=".",
+            )
         )
         for notebook in notebooks
     }

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sphinx_nbcache.keys import EXECUTION_TAGS, compute_key, normalise_source
+from sphinx_nbcache.keys import EXECUTION_TAGS, compute_key, make_question, normalise_source
 from sphinx_nbcache.model import Key, Notebook
 from sphinx_nbcache.testing import code_cell, make_notebook, markdown_cell
 from tests.keys.strategies import (
@@ -30,7 +30,7 @@ Cells = list[dict[str, Any]]
 def key_of(cells: Cells, **changes: Any) -> Key:
     """Return the key of a notebook with these cells, all else being equal."""
     asked = {"kernel": "python3", "working_directory": "docs", **changes}
-    return compute_key(make_notebook(*cells), **asked)
+    return compute_key(make_question(make_notebook(*cells), **asked))
 
 
 def is_code(cell: dict[str, Any]) -> bool:
@@ -73,8 +73,8 @@ def test_other_metadata_of_cells_does_not_change_it(cells: Cells, extra: dict[st
 @given(notebooks(), extra_metadata)
 def test_metadata_of_the_notebook_does_not_change_it(cells: Cells, extra: dict[str, Any]) -> None:
     asked: dict[str, Any] = {"kernel": "python3", "working_directory": "."}
-    plain = compute_key(make_notebook(*cells, kernel=None), **asked)
-    assert compute_key(make_notebook(*cells, metadata=extra), **asked) == plain
+    plain = compute_key(make_question(make_notebook(*cells, kernel=None), **asked))
+    assert compute_key(make_question(make_notebook(*cells, metadata=extra), **asked)) == plain
 
 
 @given(notebooks(), silent_cells, st.randoms(use_true_random=False))
@@ -118,8 +118,10 @@ def test_the_kind_of_line_ends_does_not_change_it(end: str, cells: Cells) -> Non
 def test_how_the_kernel_is_called_for_people_does_not_change_it(label: str, language: str) -> None:
     spec = {"name": "python3", "display_name": label, "language": language}
     asked: dict[str, Any] = {"kernel": "python3", "working_directory": "."}
-    labelled = compute_key(make_notebook("x = 1", metadata={"kernelspec": spec}), **asked)
-    assert labelled == compute_key(make_notebook("x = 1"), **asked)
+    labelled = compute_key(
+        make_question(make_notebook("x = 1", metadata={"kernelspec": spec}), **asked)
+    )
+    assert labelled == compute_key(make_question(make_notebook("x = 1"), **asked))
 
 
 @given(notebooks())
@@ -127,7 +129,7 @@ def test_the_name_of_the_file_does_not_change_it(cells: Cells) -> None:
     asked: dict[str, Any] = {"kernel": "python3", "working_directory": "."}
     content = make_notebook(*cells).content
     keys = {
-        compute_key(Notebook(path, content), **asked)
+        compute_key(make_question(Notebook(path, content), **asked))
         for path in (Path("a.ipynb"), Path("other/b.md"), Path("/c.py"))
     }
     assert len(keys) == 1
