@@ -45,7 +45,7 @@ def find_interpreter(kernel: str, memory: Memory) -> Interpreter | None:
     spec = find_kernelspec(kernel, memory)
     if spec is None:
         return None
-    found = describe_interpreter() if _is_own(spec) else _find_foreign(kernel, spec, memory)
+    found = describe_interpreter(sys.path) if _is_own(spec) else _find_foreign(kernel, spec, memory)
     return _make_interpreter(found) if found else None
 
 

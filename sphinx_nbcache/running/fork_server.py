@@ -361,9 +361,10 @@ def main() -> tuple[CodeType, Callable[[], None]] | None:
     install_tracer: Any = None
     if sys.argv[2] == "fork":
         kernels = load_beside("fork_kernel")
-        report, tracer = load_beside("tracer_report"), load_beside("tracer")
+        names = ("interpreter", "tracer_modules", "tracer")
+        interpreter, modules, tracer = map(load_beside, names)
         install_tracer = functools.partial(
-            tracer.install, report.describe_interpreter, report.list_modules
+            tracer.install, interpreter.describe_interpreter, modules.list_modules
         )
         freshness = kernels.Freshness(
             load_beside("fork_random"), load_beside("fork_modules").Shelf()

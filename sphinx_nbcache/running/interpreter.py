@@ -1,28 +1,37 @@
 """What this Python is, and where its libraries lie.
 
-Imported by us, and run by kernels' interpreters in which nothing of ours is installed: as a
-text, with the standard library only, in the syntax of Python 3.8.
+Imported by us, and run in kernels' interpreters, in which nothing of ours is installed: as a
+text or by path, with the standard library only, in the syntax of Python 3.8. The tracer of a
+kernel and whoever asks an interpreter without a kernel have to say the same.
 """
 
+# pathlib is slow, and would show in the kernel.
+# ruff: noqa: PTH117, PTH119, PTH120, PTH208
 from __future__ import annotations
 
-import json
 import os
 import site
 import sys
-from collections.abc import Iterable
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would show in the kernel's modules
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 _SITE_NAMES = ("site-packages", "dist-packages")
 _LIBRARY_NAMES = ("lib-dynload", "DLLs")
 
 
-def describe_interpreter() -> dict[str, Any]:
-    """Return the fields of an Interpreter, and the folders that decide whether they still hold."""
-    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
-    libraries = [os.path.dirname(getattr(os, "__file__", ""))]  # noqa: PTH120 - texts throughout
-    libraries += (entry for entry in sys.path if os.path.basename(entry) in _LIBRARY_NAMES)  # noqa: PTH119
-    site_folders = find_site_folders(sys.path)
+def describe_interpreter(path: Iterable[str]) -> dict[str, Any]:
+    """Return the fields of an Interpreter, and the folders that decide whether they still hold.
+
+    :param path: the module search path.
+    """
+    path = list(path)
+    prefixes = (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    libraries = [os.path.dirname(getattr(os, "__file__", ""))]
+    libraries += (entry for entry in path if os.path.basename(entry) in _LIBRARY_NAMES)
+    site_folders = find_site_folders(path)
     return {
         "implementation": sys.implementation.name,
         "version": sys.version.split()[0],
@@ -35,16 +44,16 @@ def describe_interpreter() -> dict[str, Any]:
 
 def find_site_folders(path: Iterable[str]) -> list[str]:
     """Return those folders of a module search path in which distributions are installed."""
-    found = _list_once(entry for entry in path if os.path.isabs(entry) and _is_site_folder(entry))  # noqa: PTH117
+    found = _list_once(entry for entry in path if os.path.isabs(entry) and _is_site_folder(entry))
     # setuptools puts copies of libraries, in a folder of its own, on the path: parts of it.
     return [entry for entry in found if not entry.startswith(tuple(f + os.sep for f in found))]
 
 
 def _is_site_folder(folder: str) -> bool:
-    if os.path.basename(folder) in _SITE_NAMES:  # noqa: PTH119
+    if os.path.basename(folder) in _SITE_NAMES:
         return True
     try:
-        return any(name.endswith(".dist-info") for name in os.listdir(folder))  # noqa: PTH208
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))
     except OSError:
         return False
 
@@ -62,4 +71,6 @@ def _list_once(texts: Iterable[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(describe_interpreter()) + "\n")
+    import json
+
+    sys.stdout.write("\n" + json.dumps(describe_interpreter(sys.path)) + "\n")

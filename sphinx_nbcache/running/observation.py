@@ -26,7 +26,7 @@ _TIMEOUT_S = 5.0
 _POLL_S = 0.25
 _ABORTED_POLL_S = 0.02
 _ABORTED_POLLS = 25
-_SCRIPTS = ("tracer_report.py", "tracer.py")
+_SCRIPTS = ("interpreter.py", "tracer_modules.py", "tracer.py")
 
 
 async def begin_observing(kernel: Kernel) -> None:

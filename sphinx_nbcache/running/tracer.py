@@ -54,7 +54,7 @@ _FINDERS_INSTALLED = ("importlib_metadata", "pkg_resources", "jedi", "IPython")
 def install(describe_interpreter: Callable[..., Any], list_modules: Callable[..., Any]) -> None:
     """Add the hook, which does nothing before the event that tells it to begin.
 
-    The parameters are the functions of these names of the tracer's other script.
+    The parameters are the functions of these names of the scripts beside this one.
     """
     tracer = Tracer(describe_interpreter, list_modules)
     find, busy, identify = tracer.handlers.get, tracer.busy, _thread.get_ident
@@ -119,7 +119,7 @@ class Tracer:
     def start(self) -> None:
         """Begin: what is imported by now is the kernel's own."""
         self.before = frozenset(sys.modules)
-        self.search_path = [item for item in sys.path if isinstance(item, str)]
+        self.search_path = list(sys.path)
         del self.handlers[_START]
         for handle, *events in (
             (self.report, _REPORT),
@@ -351,14 +351,14 @@ class Tracer:
     def report(self, path: str) -> None:
         """Write what was seen to a file, and look no more."""
         self.handlers.clear()
-        interpreter = self.describe_interpreter(self.search_path, self.complete)
+        folders = [item for item in [*sys.path, *self.search_path] if isinstance(item, str)]
+        interpreter = self.describe_interpreter(map(self.complete, folders))
         writes = [name for name in self.writes if self.has_changed(name, _look(name))]
         digests = {name: self.reads[name][1] for name in writes if name in self.reads}
+        reads = [(name, s and s[:3], digests.get(name)) for name, (s, _) in self.reads.items()]
         found = {
             "interpreter": interpreter,
-            "reads": [
-                (name, s and s[:3], digests.get(name)) for name, (s, _) in self.reads.items()
-            ],
+            "reads": reads,
             "writes": writes,
             "listings": list(self.listings.items()),
             "modules": list(self.list_modules(self, interpreter)),

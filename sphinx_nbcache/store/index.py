@@ -114,6 +114,8 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_doubtful = False
+        """Whether it could not be read: damaged, or just being written."""
 
     def note_run(
         self, entry: Entry, modules: frozenset[str] | None = None, flow: Flow | None = None
@@ -258,7 +260,10 @@ class Index:
             uri = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as db:
                 return db.execute(query, values).fetchall()
-        except sqlite3.Error:
+        except sqlite3.OperationalError:
+            return []
+        except sqlite3.DatabaseError:
+            self._is_doubtful = True
             return []
 
     def _is_young(self) -> bool:
@@ -272,6 +277,9 @@ class Index:
         for is_last in (False, True):
             try:
                 with closing(self._open()) as db, db:
+                    if self._is_doubtful:
+                        _require_sound(db)
+                        self._is_doubtful = False
                     return work(db)
             except (sqlite3.OperationalError, UnicodeError):
                 return None  # busy, read-only, a full disk, a name that is no text: forgotten
@@ -299,6 +307,12 @@ class Index:
         except OSError:
             return False
         return True
+
+
+def _require_sound(db: sqlite3.Connection) -> None:
+    """Raise DatabaseError where a database is damaged: it may still take what it cannot give."""
+    if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError
 
 
 def _replace_flow(db: sqlite3.Connection, source: str, flow: Flow) -> None:

@@ -65,6 +65,8 @@ def test_tiny_notebooks_need_no_scientific_packages(monkeypatch: pytest.MonkeyPa
     wanted = {"ipykernel"}
     monkeypatch.setattr(prerequisites, "find_spec", lambda name: name in wanted or None)
     prerequisites.require_all(["tiny"], [])
+    with pytest.raises(MissingPackageError):
+        prerequisites.require_all(["scientific"], [])
 
 
 def test_missing_distributions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,29 +9,29 @@ import pytest
 from sphinx_nbcache.model import Interpreter
 from sphinx_nbcache.observing import Places
 
-ROOT = Path("/work/site")
+ROOT = Path("/projects/site")
 PYTHON = Interpreter(
     implementation="cpython",
     version="3.13.1",
-    prefixes=("/work/site/env", "/opt/python"),
+    prefixes=("/projects/site/env", "/opt/python"),
     library_folders=("/opt/python/lib/python3.13",),
-    site_folders=("/work/site/env/lib/python3.13/site-packages",),
+    site_folders=("/projects/site/env/lib/python3.13/site-packages",),
 )
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("/work/site/data/x.csv", "data/x.csv"),
-        ("/work/site/docs/a.md", "docs/a.md"),
-        ("/work/site", "."),
-        ("/work/sites/x.csv", "/work/sites/x.csv"),
+        ("/projects/site/data/x.csv", "data/x.csv"),
+        ("/projects/site/docs/a.md", "docs/a.md"),
+        ("/projects/site", "."),
+        ("/projects/sites/x.csv", "/projects/sites/x.csv"),
         ("/data/shared/x.nc", "/data/shared/x.nc"),
-        ("/work/site/docs/__pycache__/a.cpython-313.pyc", None),
-        ("/work/site/.git/HEAD", None),
-        ("/work/site/docs/.ipynb_checkpoints/a.ipynb", None),
-        ("/work/site/docs/_build/html/index.html", None),
-        ("/work/site/out/html/index.html", None),
+        ("/projects/site/docs/__pycache__/a.cpython-313.pyc", None),
+        ("/projects/site/.git/HEAD", None),
+        ("/projects/site/docs/.ipynb_checkpoints/a.ipynb", None),
+        ("/projects/site/docs/_build/html/index.html", None),
+        ("/projects/site/out/html/index.html", None),
         ("/usr/share/zoneinfo/UTC", None),
         ("/proc/self/status", None),
         ("/tmp/scratch", None),
@@ -57,8 +57,8 @@ def test_what_is_hidden_in_the_home_folder_is_nobodys_data(
     [
         "/opt/python/lib/python3.13/json/__init__.py",
         "/opt/python/share/data.txt",
-        "/work/site/env/lib/python3.13/site-packages/numpy/__init__.py",
-        "/work/site/env/share/jupyter/kernels/python3/kernel.json",
+        "/projects/site/env/lib/python3.13/site-packages/numpy/__init__.py",
+        "/projects/site/env/share/jupyter/kernels/python3/kernel.json",
     ],
 )
 def test_what_belongs_to_the_python_that_opened_it_does_not_count(path: str) -> None:
@@ -66,8 +66,8 @@ def test_what_belongs_to_the_python_that_opened_it_does_not_count(path: str) -> 
 
 
 def test_a_project_inside_a_prefix_is_a_project() -> None:
-    conda = Interpreter(implementation="cpython", version="3.13.1", prefixes=("/work",))
-    assert Places(ROOT).find_name("/work/site/data/x.csv", conda) == "data/x.csv"
+    conda = Interpreter(implementation="cpython", version="3.13.1", prefixes=("/projects",))
+    assert Places(ROOT).find_name("/projects/site/data/x.csv", conda) == "data/x.csv"
 
 
 def test_a_file_reached_through_a_link_to_the_root_is_the_projects(tmp_path: Path) -> None:
@@ -79,6 +79,6 @@ def test_a_file_reached_through_a_link_to_the_root_is_the_projects(tmp_path: Pat
 
 def test_a_folder_that_holds_what_builds_make_is_known() -> None:
     places = Places(ROOT, ignored=[ROOT / "docs/out/html"])
-    assert places.is_ignored("/work/site/docs/out")
-    assert places.is_ignored("/work/site/docs/out/html/a")
-    assert not places.is_ignored("/work/site/docs/output")
+    assert places.is_ignored("/projects/site/docs/out")
+    assert places.is_ignored("/projects/site/docs/out/html/a")
+    assert not places.is_ignored("/projects/site/docs/output")

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,8 +109,9 @@ def test_a_limit_is_never_raised(start_python: StartPython) -> None:
 def test_a_process_that_has_ended_needs_no_limit(start_python: StartPython) -> None:
     child = start(start_python)
     child.kill()
-    child.wait()
+    assert child.wait() != 0
     limit_memory(child.pid, 300 * MIB)
+    assert not psutil.pid_exists(child.pid)
 
 
 def test_elsewhere_it_is_known_that_nothing_is_limited() -> None:

@@ -18,7 +18,8 @@ from sphinx_nbcache.running.observation import _install
 from sphinx_nbcache.running.servers import SCRIPT
 from tests.conftest import RunPython
 
-SHIPPED = sorted([*SCRIPT.parent.glob("fork_*.py"), *SCRIPT.parent.glob("tracer*.py")])
+PATTERNS = ("fork_*.py", "interpreter.py", "tracer*.py")
+SHIPPED = sorted(path for pattern in PATTERNS for path in SCRIPT.parent.glob(pattern))
 BEGIN = f"""
 {_install()}
 import sys
@@ -29,7 +30,8 @@ END = "\n__import__('sys').audit('sphinx_nbcache.report', {!r})"
 
 @pytest.mark.parametrize("script", SHIPPED, ids=lambda path: path.stem)
 def test_what_runs_in_other_interpreters_is_python_3_8(script: Path) -> None:
-    ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))
+    tree = ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 8))
+    assert ast.get_docstring(tree)
 
 
 @pytest.fixture

@@ -141,6 +141,9 @@ def test_an_index_deleted_under_its_writers_is_no_error(tmp_path: Path) -> None:
                 (tmp_path / f"index.sqlite{suffix}").unlink(missing_ok=True)
         for future in futures:
             future.result()
+    entry = make_entry("1" * 64)
+    Store(tmp_path).index.note_run(entry)
+    assert Store(tmp_path).index.find_seconds() == {entry.source: entry.seconds}
 
 
 class TestClaim:

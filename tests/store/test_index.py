@@ -123,8 +123,10 @@ def test_an_index_torn_at_any_page_is_forgotten_or_read(path: Path) -> None:
     data = path.read_bytes()
     for length in range(0, len(data), 1024):
         path.write_bytes(data[:length])
-        Index(path).find_seconds()
-        Index(path).note_run(ENTRY)
+        index = Index(path)
+        assert set(index.find_seconds().values()) <= {ENTRY.seconds}
+        index.note_run(ENTRY)
+        assert index.find_seconds()[ENTRY.source] == ENTRY.seconds
 
 
 def test_an_index_with_other_tables_is_no_error(path: Path) -> None:
