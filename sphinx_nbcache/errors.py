@@ -4,7 +4,11 @@ NbCacheError
 ├── ConfigurationError     an option has a value it cannot have: mend the configuration
 ├── NotebookReadError      a file is not a readable notebook: mend the file
 ├── NotebookNotFoundError  a path or pattern names no notebook: mend the call
+├── RecordNotFoundError    an ID or path is not in the project's list or the cache: mend the call
 ├── NotCachedError         the outputs asked for are not in the store: execute first
+├── NotExecutedError       a notebook to be stored as executed was not: execute it first
+├── AlreadyCachedError     what is to be stored is there already: allow to overwrite it
+├── MissingExtraError      a library for this is not installed: install the extra
 └── StoreError             the store's folder cannot be used: mend rights or space
 
 How a notebook ended is never an exception: see ``model.Outcome``.
@@ -58,12 +62,47 @@ class NotebookNotFoundError(NbCacheError):
         super().__init__(f"{path}: {reason}")
 
 
+class RecordNotFoundError(NbCacheError):
+    """An ID or a path names nothing that the project's list or the cache knows."""
+
+    def __init__(self, given: str, reason: str) -> None:
+        self.given = given
+        self.reason = reason
+        super().__init__(f"{given}: {reason}")
+
+
 class NotCachedError(NbCacheError):
     """The outputs of a notebook were asked for, but the store has none for its key."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"{path}: no outputs in the cache; run `nbcache execute {path}` first")
+
+
+class NotExecutedError(NbCacheError):
+    """A notebook that is to be stored with its outputs does not look executed."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: does not look executed from top to bottom: {reason}")
+
+
+class AlreadyCachedError(NbCacheError):
+    """The cache holds outputs for what is to be stored, and may not replace them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: its code has outputs in the cache already, which are kept")
+
+
+class MissingExtraError(NbCacheError):
+    """A library that only some users need is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(f'{library} is not installed: run `pip install "sphinx-nbcache[{extra}]"`')
 
 
 class StoreError(NbCacheError):

@@ -10,11 +10,15 @@ import pytest
 
 from sphinx_nbcache import errors
 from sphinx_nbcache.errors import (
+    AlreadyCachedError,
     ConfigurationError,
+    MissingExtraError,
     NbCacheError,
     NotCachedError,
     NotebookNotFoundError,
     NotebookReadError,
+    NotExecutedError,
+    RecordNotFoundError,
     StoreError,
 )
 
@@ -23,7 +27,11 @@ ALL = [
     ConfigurationError("jobs", "x", "a whole number"),
     NotebookReadError(PATH, "it is empty"),
     NotebookNotFoundError(PATH),
+    RecordNotFoundError("12", "the project has no notebook with this ID"),
     NotCachedError(PATH),
+    NotExecutedError(PATH, "cell 2 comes before cell 1"),
+    AlreadyCachedError(PATH),
+    MissingExtraError("dask", "dask"),
     StoreError(PATH, "cannot be written"),
 ]
 
@@ -38,7 +46,7 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
 def test_an_error_says_what_and_where_in_one_line(error: NbCacheError) -> None:
     text = str(error)
     assert "\n" not in text
-    assert text.startswith(("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: "))
+    assert text.startswith(("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: ", "12: ", "dask "))
 
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)

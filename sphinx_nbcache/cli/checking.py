@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import click
 
 from sphinx_nbcache.cli.looking import write_json
-from sphinx_nbcache.cli.wrong_use import explain_errors
-from sphinx_nbcache.pipeline import Drift, NotebookCache
+from sphinx_nbcache.cli.opening import pass_cache
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.pipeline import Drift, NotebookCache
 
 
 @click.command()
@@ -22,8 +25,7 @@ from sphinx_nbcache.pipeline import Drift, NotebookCache
     help="What may differ in text outputs; can be given several times.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
-@click.pass_obj
-@explain_errors
+@pass_cache
 def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,
     patterns: tuple[str, ...],

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sphinx_nbcache.cli.checking import check
 from sphinx_nbcache.cli.looking import plan, status, why
-from sphinx_nbcache.cli.wrong_use import explain_errors
+from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.config import EXECUTORS
-from sphinx_nbcache.model import Outcome, Report, Topic
-from sphinx_nbcache.pipeline import NotebookCache, Silence
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.model import Report
+    from sphinx_nbcache.pipeline import NotebookCache
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sphinx-nbcache", prog_name="nbcache")
-@click.option(
-    "--cache-path",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the cache. Default: NBCACHE_PATH, else .nbcache in the project root.",
-)
-@click.pass_context
-@explain_errors
-def main(context: click.Context, cache_path: Path | None) -> None:
+@take_path("--cache-path")
+def main() -> None:
     """Execute notebooks, only the stale ones, and keep their outputs.
 
     Exit status: 0 fine, 1 a notebook failed or differs or the cache is damaged, 2 wrong use.
     """
-    context.obj = NotebookCache(cache_path)
 
 
 @main.command()
@@ -37,8 +33,7 @@ def main(context: click.Context, cache_path: Path | None) -> None:
 @click.option("-e", "--executor", type=click.Choice(EXECUTORS), help="How notebooks are run.")
 @click.option("-f", "--force", is_flag=True, help="Run notebooks whose outputs are cached, too.")
 @click.option("--frozen", is_flag=True, default=None, help="Start no kernel; a miss is a failure.")
-@click.pass_obj
-@explain_errors
+@pass_cache
 def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,
     paths: tuple[Path, ...],
@@ -48,32 +43,21 @@ def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
     frozen: bool | None,
 ) -> None:
     """Execute notebooks, and those in folders, whose outputs are not in the cache."""
+    from sphinx_nbcache.cli.lines import Lines
+
     report = cache.execute(
         paths,
         jobs=jobs,
         executor=executor,
         force=force,
         frozen=frozen,
-        progress=_Lines(),
+        progress=Lines(),
     )
     for outcome in report.failures:
         click.echo(f"{outcome.name}: {outcome.failure and outcome.failure.describe()}", err=True)
     _show_totals(report)
     if report.failures:
         raise SystemExit(1)
-
-
-class _Lines(Silence):
-    """A listener that writes one line for each notebook and each warning."""
-
-    def finish(self, outcome: Outcome) -> None:
-        """Write how a notebook ended."""
-        note = f"  ({outcome.retry_note})" if outcome.retry_note else ""
-        click.echo(f"{outcome.status}  {outcome.name}  {outcome.seconds:.1f} s{note}")
-
-    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
-        """Write a warning."""
-        click.echo(f"warning: {name + ': ' if name else ''}{message}", err=True)
 
 
 def _show_totals(report: Report) -> None:
@@ -86,8 +70,7 @@ def _show_totals(report: Report) -> None:
 
 @main.command()
 @click.option("--repair", is_flag=True, help="Remove what is damaged.")
-@click.pass_obj
-@explain_errors
+@pass_cache
 def verify(cache: NotebookCache, repair: bool) -> None:
     """Read everything in the cache and name what is damaged."""
     problems = cache.verify(repair=repair)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphinx_nbcache.cli.wrong_use import explain_errors
-from sphinx_nbcache.pipeline import NotebookCache, Standing
+from sphinx_nbcache.cli.opening import Command, pass_cache
 
-Command = Callable[..., Any]
+if TYPE_CHECKING:
+    from sphinx_nbcache.pipeline import NotebookCache, Standing
 
 _NOTES = {
     "network": "it used the network: what it got there is not looked at",
@@ -27,7 +27,7 @@ def take_names(command: Command) -> Command:
     """Add the arguments that all of these commands have."""
     names = click.argument("names", nargs=-1, metavar="[PAGE_OR_PATH]...")
     is_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
-    return names(is_json(click.pass_obj(explain_errors(command))))
+    return names(is_json(pass_cache(command)))
 
 
 @click.command()

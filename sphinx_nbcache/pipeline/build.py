@@ -190,12 +190,14 @@ class _Build:
 
 def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
     """Return the executor for some jobs, which knows what their notebooks import."""
-    from sphinx_nbcache.running import create_executor
+    from sphinx_nbcache.running import ExecutorRequest, create_executor
 
     found = project.store.index.find_modules()
     sources = {job.name: project.relate(job.notebook.path) for job in jobs}
     learned = {name: found[source] for name, source in sources.items() if source in found}
-    return create_executor(project.config, jobs, learned)
+    return create_executor(
+        ExecutorRequest(config=project.config, jobs=tuple(jobs), learned=learned)
+    )
 
 
 def _is_page(name: str, source: Source, project: Project) -> bool:

@@ -11,6 +11,9 @@ from types import MappingProxyType
 from sphinx_nbcache.config import Config, find_cache_path, find_project_root
 from sphinx_nbcache.store import Store
 
+JUPYTER_CACHE_VARIABLE = "JUPYTERCACHE"
+"""Where jupyter-cache looks for its folder; ours is there, too, if nothing else is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -68,4 +71,5 @@ def read_config(
     Raises ConfigurationError.
     """
     given = {name: value for name, value in (values or {}).items() if value is not None}
+    defaults = {"path": variables.get(JUPYTER_CACHE_VARIABLE), **defaults}
     return Config.from_values({**defaults, **given}, variables, first=frozenset(given))

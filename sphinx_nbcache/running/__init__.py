@@ -3,6 +3,7 @@
 from sphinx_nbcache.running.environment import find_interpreter
 from sphinx_nbcache.running.executor import (
     Executor,
+    ExecutorRequest,
     LocalExecutor,
     create_executor,
 )
@@ -14,6 +15,7 @@ from sphinx_nbcache.running.preloading import scan_imports
 __all__ = [
     "ChooseModules",
     "Executor",
+    "ExecutorRequest",
     "LocalExecutor",
     "can_limit_memory",
     "create_executor",

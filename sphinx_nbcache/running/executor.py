@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 
@@ -45,6 +46,18 @@ class Executor(Protocol):
 
     def submit(self, job: Job) -> Future[Run]:
         """Start a job; its future never raises but for cancellation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorRequest:
+    """What an executor is made for: one build, or one call of ``NotebookCache.execute``."""
+
+    config: Config
+    """All options; ``executor_options`` are the executor's own."""
+    jobs: tuple[Job, ...] = ()
+    """All jobs that may be submitted."""
+    learned: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """Job name to modules that an earlier run of it was seen to import."""
 
 
 class LocalExecutor:
@@ -121,32 +134,24 @@ class LocalExecutor:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-def create_executor(
-    config: Config,
-    jobs: Collection[Job] = (),
-    learned: Mapping[str, frozenset[str]] = MappingProxyType({}),
-) -> Executor:
-    """Return the executor that the configuration asks for.
-
-    :param jobs: all jobs that may be submitted: what is preloaded depends on them.
-    :param learned: job name to modules that an earlier run of it was seen to import.
-    """
+def create_executor(request: ExecutorRequest) -> Executor:
+    """Return the executor that the configuration asks for."""
+    config = request.config
     cores = count_usable_cores()
     is_forking = sys.platform == "linux" and config.kernel_start != "spawn"
     # Forked kernels wait as long as they compute when they start and end: one more of them
     # keeps the cores busy meanwhile.
     capacity = 1 if config.is_serial else config.jobs or cores + is_forking
-    rule = _make_rule(config, jobs, learned) if is_forking else fork_nothing
+    rule = _make_rule(request) if is_forking else fork_nothing
     executor = LocalExecutor(capacity, cores=cores, choose_modules=rule)
     if config.kernel_start == "fork" and not is_forking:
         executor.notices.append("kernels are forked on Linux only; here each one is started")
     return executor
 
 
-def _make_rule(
-    config: Config, jobs: Collection[Job], learned: Mapping[str, frozenset[str]]
-) -> ChooseModules:
-    preload = choose_modules(jobs, learned=learned, option=config.preload)
+def _make_rule(request: ExecutorRequest) -> ChooseModules:
+    option = request.config.preload
+    preload = choose_modules(request.jobs, learned=request.learned, option=option)
 
     def choose(job: Job) -> tuple[str, ...] | None:
         if job.demands.is_fresh:

@@ -12,7 +12,7 @@ import pytest
 
 from sphinx_nbcache.config import EXECUTORS, Config
 from sphinx_nbcache.model import Status
-from sphinx_nbcache.running import LocalExecutor, create_executor
+from sphinx_nbcache.running import ExecutorRequest, LocalExecutor, create_executor
 from sphinx_nbcache.testing import make_notebook
 from tests.conftest import wait_until
 from tests.running.conftest import make_job
@@ -110,14 +110,14 @@ def test_nothing_that_a_kernel_writes_reaches_the_streams_of_the_build(
 def test_a_serial_executor_has_room_for_one_and_a_parallel_one_for_all_jobs(
     name: str, jobs: int
 ) -> None:
-    with create_executor(Config(executor=name, jobs=jobs)) as executor:
+    with create_executor(ExecutorRequest(config=Config(executor=name, jobs=jobs))) as executor:
         assert executor.capacity == (1 if "serial" in name else jobs)
 
 
 COUNT = """
 from sphinx_nbcache.config import Config
-from sphinx_nbcache.running import create_executor
-with create_executor(Config(kernel_start="spawn")) as executor:
+from sphinx_nbcache.running import ExecutorRequest, create_executor
+with create_executor(ExecutorRequest(config=Config(kernel_start="spawn"))) as executor:
     print(executor.capacity)
 """
 

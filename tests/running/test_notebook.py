@@ -15,7 +15,7 @@ import pytest
 
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.model import CellStatus, Demands, Run, Status
-from sphinx_nbcache.running import LocalExecutor, can_limit_memory, create_executor
+from sphinx_nbcache.running import ExecutorRequest, LocalExecutor, can_limit_memory, create_executor
 from sphinx_nbcache.testing import code_cell, make_notebook, markdown_cell
 from tests.conftest import wait_until
 from tests.running.conftest import RunCells, make_job
@@ -343,7 +343,7 @@ class TestTimeOfAllCells:
         begun = tmp_path / "begun"
         cell = f"open({str(begun)!r}, 'w').close()\n{self.STUBBORN}"
         job = make_job(make_notebook(cell), tmp_path, demands=Demands(timeout_s=60.0))
-        with create_executor(Config(jobs=1)) as executor:
+        with create_executor(ExecutorRequest(config=Config(jobs=1))) as executor:
             future = executor.submit(job)
             assert wait_until(begun.exists)
         assert future.cancelled()
