@@ -11,8 +11,8 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
+from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Protocol, Self
 
 from sphinx_nbcache.config import Config
@@ -56,7 +56,7 @@ class ExecutorRequest:
     """All options; ``executor_options`` are the executor's own."""
     jobs: tuple[Job, ...] = ()
     """All jobs that may be submitted."""
-    learned: Mapping[str, frozenset[str]] = MappingProxyType({})
+    learned: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Job name to modules that an earlier run of it was seen to import."""
 
 
