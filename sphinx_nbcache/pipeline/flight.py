@@ -27,7 +27,7 @@ from sphinx_nbcache.pipeline.schedule import Schedule
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.reading import find_file_line, read_text
 from sphinx_nbcache.running import Executor, can_limit_memory, hold_interruptions
-from sphinx_nbcache.store import Claim
+from sphinx_nbcache.store import Claim, FailedRun
 
 _TICK_S = 0.5
 _POLL_S = 0.1
@@ -254,9 +254,14 @@ class Flight:
         if run.status is Status.RAN and not record.is_lost:
             self._save_entry(run, outputs, record)
         elif run.status is not Status.RAN:
-            source = self._project.relate(run.job.notebook.path)
-            headline = "" if run.failure is None else run.failure.headline
-            self._store.index.note_failure(source, run.job.key, headline, record.flow)
+            failed = FailedRun(
+                source=self._project.relate(run.job.notebook.path),
+                key=run.job.key,
+                headline="" if run.failure is None else run.failure.headline,
+                traceback="" if run.failure is None else run.failure.traceback,
+                outputs=outputs,
+            )
+            self._store.index.note_failure(failed, record.flow)
         self._report_group(
             group,
             Outcome(

@@ -1,10 +1,13 @@
 """What is kept: objects by digest, entries by key; atomic, verified, shared by processes."""
 
+from sphinx_nbcache.store.archive import Imported
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import remove_abandoned_drafts
-from sphinx_nbcache.store.index import Flow, Index, News, PageRow
+from sphinx_nbcache.store.index import FailedRun, Flow, Index, News, PageRow
+from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
+from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
 from sphinx_nbcache.store.stamps import Stamps
 from sphinx_nbcache.store.store import STORE_FORMAT, Claim, Store
 
@@ -12,14 +15,22 @@ __all__ = [
     "STORE_FORMAT",
     "Claim",
     "Entries",
+    "FailedRun",
     "Flow",
+    "Imported",
     "Index",
+    "Inventory",
+    "Limits",
     "News",
+    "NotebookRecord",
     "Objects",
     "PageRow",
     "Problem",
+    "ProjectList",
+    "Pruned",
     "Stamps",
     "Store",
+    "Stored",
     "UnreadableError",
     "remove_abandoned_drafts",
 ]

@@ -21,6 +21,8 @@ class Problem:
 
     path: Path
     reason: str
+    is_damage: bool = True
+    """Whether something is lost; False for what only takes space."""
 
     def __str__(self) -> str:
         """Return what people read: where, and what."""
@@ -55,14 +57,23 @@ class Entries:
         """Return the entry in a file, or what is wrong with it."""
         try:
             data = read_if_exists(path)
-            if data is None:
-                return Problem(path, "gone while it was read")
+        except OSError as error:
+            return Problem(path, str(error))
+        return Problem(path, "gone while it was read") if data is None else self.parse(path, data)
+
+    def parse(self, path: Path, data: bytes) -> Entry | Problem:
+        """Return the entry in a file's bytes, or what is wrong with it."""
+        try:
             entry = Entry.from_bytes(data)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             return Problem(path, str(error))
         if (path.parent.name, path.stem) != (entry.key, entry.inputs.digest):
             return Problem(path, "misplaced: its name does not fit its content")
         return entry
+
+    def has(self, entry: Entry) -> bool:
+        """Return whether there is an entry with the same key and inputs."""
+        return (self._folder_of(entry.key) / f"{entry.inputs.digest}.json").exists()
 
     def list_paths_of(self, key: Key) -> list[Path]:
         """Return the files of a key's entries."""

@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS written (path TEXT NOT NULL, digest TEXT NOT NULL,
     PRIMARY KEY (path, digest));
 CREATE TABLE IF NOT EXISTS failures (
     source TEXT PRIMARY KEY, key TEXT NOT NULL, headline TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failed_runs (
+    source TEXT PRIMARY KEY, traceback TEXT NOT NULL, outputs TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entry_ids (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL UNIQUE);
 """
 _READ, _WRITTEN = "r", "w"
 _MOST_ROWS = 50_000
@@ -71,6 +75,18 @@ class Flow(NamedTuple):
 
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+
+
+class FailedRun(NamedTuple):
+    """A run that did not end well."""
+
+    source: str
+    """Path of its notebook, relative to the project root."""
+    key: str
+    headline: str
+    traceback: str = ""
+    outputs: str = ""
+    """Digest of what it gave until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +150,8 @@ class Index:
             if not _is_text(entry.source):
                 return
             db.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", run)
-            db.execute("DELETE FROM failures WHERE source = ?", (entry.source,))
+            for table in ("failures", "failed_runs"):
+                db.execute(f"DELETE FROM {table} WHERE source = ?", (entry.source,))  # noqa: S608 - ours
             if modules is not None:
                 names = " ".join(sorted(filter(_is_text, modules)))
                 db.execute("INSERT OR REPLACE INTO modules VALUES (?, ?)", (entry.source, names))
@@ -143,14 +160,17 @@ class Index:
 
         self._attempt(write)
 
-    def note_failure(self, source: str, key: str, headline: str, flow: Flow | None = None) -> None:
+    def note_failure(self, failed: FailedRun, flow: Flow | None = None) -> None:
         """Remember that a notebook failed, until it has ended well."""
+        source = failed.source
         if not _is_text(source):
             return
-        row = (source, key, headline.encode("utf-8", "backslashreplace").decode("utf-8"))
+        row = (source, failed.key, _make_text(failed.headline))
 
         def write(db: sqlite3.Connection) -> None:
             db.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?)", row)
+            told = (source, _make_text(failed.traceback), failed.outputs)
+            db.execute("INSERT OR REPLACE INTO failed_runs VALUES (?, ?, ?)", told)
             if flow is not None:
                 _replace_flow(db, source, flow)
 
@@ -235,6 +255,46 @@ class Index:
         """Return key and headline of the notebooks that failed last time, by source."""
         rows = self._read("SELECT source, key, headline FROM failures")
         return {source: (key, headline) for source, key, headline in rows}
+
+    def find_traceback(self, source: str) -> str:
+        """Return the traceback of a notebook that failed last time; empty for others."""
+        rows = self._read("SELECT traceback FROM failed_runs WHERE source = ?", [source])
+        return str(rows[0][0]) if rows else ""
+
+    def find_failed_outputs(self) -> frozenset[str]:
+        """Return the digests of what notebooks gave that failed last time."""
+        return frozenset(outputs for (outputs,) in self._read("SELECT outputs FROM failed_runs"))
+
+    def number_entries(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the ID of each entry, which it keeps as long as the index is there.
+
+        New ones get theirs in the order that they have here; no ID is given twice. Where
+        nothing can be written, they have the next free ones for now.
+        """
+        known = dict(self._read("SELECT entry, id FROM entry_ids"))
+        new = [name for name in names if name not in known]
+        if new:
+            self._attempt(lambda db: self._insert_names(db, new))
+            known = dict(self._read("SELECT entry, id FROM entry_ids"))
+        free = max(known.values(), default=0) + 1
+        rest = (name for name in names if name not in known)
+        known.update({name: free + number for number, name in enumerate(rest)})
+        return {name: known[name] for name in names}
+
+    def _insert_names(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
+        query = "INSERT OR IGNORE INTO entry_ids (entry) VALUES (?)"
+        db.executemany(query, [(name,) for name in names])
+
+    def forget_entries(self, names: Sequence[str]) -> None:
+        """Forget entries that are gone."""
+
+        def write(db: sqlite3.Connection) -> None:
+            for table in ("entry_ids", "entry_uses"):
+                query = f"DELETE FROM {table} WHERE entry = ?"  # noqa: S608 - ours
+                db.executemany(query, [(name,) for name in names])
+
+        if names:
+            self._attempt(write)
 
     def find_last_keys(self) -> dict[str, str]:
         """Return the key of each notebook's last good run, by source."""
@@ -330,6 +390,11 @@ def _keep_text(rows: Iterable[Row]) -> list[Row]:
     such name must not keep the index from all else.
     """
     return [row for row in rows if all(map(_is_text, row))]
+
+
+def _make_text(text: str) -> str:
+    """Return a text that SQLite can hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_text(value: object) -> bool:

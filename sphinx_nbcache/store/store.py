@@ -6,23 +6,39 @@ whatever an entry names was there. Nothing is created before something is stored
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Outputs
+from sphinx_nbcache.store.archive import Imported, read_archive, write_archive
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import ABANDONED_S, Stamp, read_if_exists, write_atomically
 from sphinx_nbcache.store.index import Index, News
+from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored, is_young
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
+from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
 from sphinx_nbcache.store.stamps import Stamps
 
 STORE_FORMAT = 1
+_OWN_FILES = (
+    "index.sqlite",
+    "index.sqlite-wal",
+    "index.sqlite-shm",
+    "project.json",
+    "CACHEDIR.TAG",
+    ".gitignore",
+    "FORMAT",
+)
+_OWN_FOLDERS = ("entries", "objects", "locks", "tmp")
+_T = TypeVar("_T")
 # https://bford.info/cachedir/
 _CACHEDIR_TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -48,6 +64,9 @@ class Store:
         self._stamps = Stamps(self.index)
         self.objects = Objects(path / "objects", tmp, self._stamps)
         self.entries = Entries(path / "entries", tmp)
+        self.project_file = ProjectFile(
+            path / "project.json", tmp=tmp, lock=path / "locks/project.lock"
+        )
 
     def save_outputs(self, outputs: Outputs) -> str:
         """Store outputs as an object and return its digest.
@@ -106,6 +125,146 @@ class Store:
 
         for path in sorted(paths, key=rank)[:-limit]:
             path.unlink(missing_ok=True)
+
+    def take_inventory(self) -> Inventory:
+        """Read all entries and list all objects."""
+        return Inventory(self.entries, self.objects, self.index.find_uses())
+
+    def number_entries(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """Return the ID of each entry, by name; older ones have smaller IDs, as a rule."""
+        ordered = sorted(entries, key=lambda entry: (entry.executed_at, entry.name))
+        return self.index.number_entries([entry.name for entry in ordered])
+
+    def remove_entries(self, names: AbstractSet[str]) -> Pruned:
+        """Remove entries, and the objects that no other one needs.
+
+        Raises StoreError when they cannot be removed.
+        """
+        inventory = self.take_inventory()
+        going = [stored for stored in inventory.entries if stored.entry.name in names]
+        return self._clear_out(inventory, going, is_dry=False)
+
+    def prune(
+        self, limits: Limits, *, protected: AbstractSet[str] = frozenset(), is_dry: bool = False
+    ) -> Pruned:
+        """Remove what no entry needs, and as many entries as it takes to keep some limits.
+
+        :param protected: names of entries that stay in any case.
+        :param is_dry: only tell what would go.
+
+        Raises StoreError when something cannot be removed.
+        """
+        inventory = self.take_inventory()
+        going = inventory.choose(limits, now=time.time(), protected=protected)
+        return self._clear_out(inventory, going, is_dry=is_dry)
+
+    def change_project(self, work: Callable[[ProjectList], tuple[ProjectList, _T]]) -> _T:
+        """Change the project's list; see ``ProjectFile.change``.
+
+        Raises StoreError when it cannot be written.
+        """
+        try:
+            self._prepare()
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+        return self.project_file.change(work)
+
+    def export_to(self, target: Path, names: AbstractSet[str] | None = None) -> int:
+        """Write entries with their objects into an archive; return how many.
+
+        :param names: of the entries; None for all that are complete.
+
+        Raises StoreError when the archive cannot be written.
+        """
+        inventory = self.take_inventory()
+        going = [
+            stored
+            for stored in inventory.entries
+            if (names is None or stored.entry.name in names)
+            and not _find_missing(stored.entry, self.objects.has)
+        ]
+        files = [*inventory.find_files(going), *(stored.path for stored in going)]
+        write_archive(target, self.path, files)
+        return len(going)
+
+    def import_from(self, archive: Path) -> Imported:
+        """Take the entries of an archive that are not here yet.
+
+        Raises StoreError when it is none, or the store cannot be written.
+        """
+        try:
+            self._prepare()
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+        return read_archive(archive, entries=self.entries, objects=self.objects, tmp=self._tmp)
+
+    def clear(self) -> None:
+        """Remove everything, the folder too.
+
+        Raises StoreError when something cannot be removed, or it is no folder of ours.
+        """
+        if not self.path.exists():
+            return
+        if not (self.path / "FORMAT").is_file():
+            raise StoreError(self.path, "is no cache of this tool: nothing is removed")
+        try:
+            for name in _OWN_FILES:
+                (self.path / name).unlink(missing_ok=True)
+            for name in _OWN_FOLDERS:
+                if (self.path / name).exists():
+                    shutil.rmtree(self.path / name)
+            with suppress(OSError):  # there is something of others, which stays
+                self.path.rmdir()
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be removed: {error}") from error
+
+    def _clear_out(self, inventory: Inventory, going: list[Stored], *, is_dry: bool) -> Pruned:
+        names = {stored.entry.name for stored in going}
+        staying = [stored for stored in inventory.entries if stored.entry.name not in names]
+        # An entry that cannot be read may need what seems unused: another version wrote it.
+        is_certain = not inventory.problems
+        unused = self._find_unused(inventory, staying) if is_certain else []
+        freed = sum(stored.size_bytes for stored in going)
+        freed += sum(inventory.sizes[path] for path in unused)
+        if not is_dry:
+            self._remove([*(stored.path for stored in going), *unused])
+            self.index.forget_entries(sorted(names))
+        return Pruned(
+            entries=tuple(stored.entry for stored in going),
+            objects=len(unused),
+            freed_bytes=freed,
+            left_entries=len(staying),
+            left_bytes=inventory.size_bytes - freed,
+        )
+
+    def _find_unused(self, inventory: Inventory, entries: list[Stored]) -> list[Path]:
+        """Return the files of objects that none of some entries needs, and nobody else.
+
+        The outputs of a notebook that failed are shown until it is mended. Whoever stores
+        objects holds a claim until their entry is there: if nobody does, every entry that
+        is to come of what was there when the objects were listed is there now.
+        """
+        unused = inventory.find_unused(entries)
+        if not unused:
+            return []
+        if self._is_busy():
+            unused = [path for path in unused if not is_young(path, than_s=ABANDONED_S)]
+        before = {stored.path for stored in inventory.entries}
+        new = [stored for stored in self.take_inventory().entries if stored.path not in before]
+        needed = frozenset().union(self.index.find_failed_outputs(), *(s.needs for s in new))
+        return [path for path in unused if self.objects.get_digest(path) not in needed]
+
+    def _is_busy(self) -> bool:
+        """Return whether some process runs a notebook for this store now."""
+        from filelock import FileLock, Timeout
+
+        for path in (self.path / "locks").glob("*.lock"):
+            try:
+                with FileLock(path, timeout=0):
+                    pass
+            except (Timeout, OSError):
+                return True
+        return False
 
     def load_outputs(self, digest: str) -> Outputs | None:
         """Return stored outputs, verified; None when they are missing or damaged."""
@@ -175,6 +334,8 @@ class Store:
 
         :param repair: remove what is wrong, and temporary files that a killed writer left.
 
+        An object that no entry needs is a problem that is no damage.
+
         Raises StoreError when something cannot be removed.
         """
         problems: list[Problem] = []
@@ -184,10 +345,21 @@ class Store:
                 sound.add(self.objects.get_digest(path))
             else:
                 problems.append(Problem(path, "damaged: its content does not fit its name"))
-        problems += self._verify_entries(sound)
+        broken = list(self._verify_entries(sound))
+        problems += broken
+        problems += self._list_unused(broken)
         if repair:
             self._remove([*(problem.path for problem in problems), *self._list_abandoned()])
         return problems
+
+    def _list_unused(self, broken: Iterable[Problem]) -> Iterator[Problem]:
+        """Yield the sound objects that no sound entry needs."""
+        paths = {problem.path for problem in broken}
+        inventory = self.take_inventory()
+        sound = [stored for stored in inventory.entries if stored.path not in paths]
+        for path in self._find_unused(inventory, sound):
+            if self.objects.is_sound(path):  # else it is told already
+                yield Problem(path, "no entry needs it", is_damage=False)
 
     def _remove(self, paths: Iterable[Path]) -> None:
         try:

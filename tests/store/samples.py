@@ -15,7 +15,7 @@ from sphinx_nbcache.model import (
     Outputs,
     digest_bytes,
 )
-from sphinx_nbcache.store import Store
+from sphinx_nbcache.store import Problem, Store
 
 
 def make_key(name: str = "key") -> Key:
@@ -63,3 +63,8 @@ def find_outputs(folder: Path) -> Path:
     assert isinstance(entry, Entry)
     paths = {store.objects.get_digest(path): path for path in store.objects.list_paths()}
     return paths[entry.outputs]
+
+
+def find_damage(store: Store) -> list[Problem]:
+    """Return what is lost in a store; objects that nobody needs are not."""
+    return [problem for problem in store.verify() if problem.is_damage]

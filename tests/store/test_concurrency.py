@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -90,7 +91,10 @@ def _write_while(path: Path, done: Callable[[], bool]) -> None:
     for number in range(100_000):
         if done():
             return
+        while (claim := store.try_claim(make_key())) is None:
+            time.sleep(0.001)
         store.save_entry(make_entry(store.save_outputs(make_outputs(str(number % 7), size=900))))
+        claim.release()
 
 
 def test_a_reader_never_sees_a_part_of_what_is_being_written(tmp_path: Path) -> None:
@@ -120,7 +124,8 @@ def test_repairing_does_no_harm_to_those_who_write(tmp_path: Path) -> None:
     writer.start()
     try:
         for _ in range(100):
-            assert store.verify(repair=True) == []
+            problems = store.verify(repair=True)
+            assert not any(problem.is_damage for problem in problems)
     finally:
         stop.set()
         writer.join()

@@ -20,7 +20,7 @@ import pytest
 
 from sphinx_nbcache.model import Entry
 from sphinx_nbcache.store import Store
-from tests.store.samples import fill, make_entry, make_key, make_outputs
+from tests.store.samples import fill, find_damage, make_entry, make_key, make_outputs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each step")
 
@@ -93,7 +93,7 @@ def find_one(store: Store, name: str) -> Entry | None:
 def check(path: Path) -> None:
     """See that the store is sound, has what was finished, and takes what is new."""
     store = Store(path)
-    assert store.verify() == []
+    assert find_damage(store) == []
     before = find_one(store, "before")
     assert before is not None
     assert before.executed_at in {1.0, 2.0}
@@ -140,10 +140,10 @@ def test_a_store_that_was_being_made_when_its_maker_was_killed_is_made_again(
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from tests.store.test_crash import crash, replace_one, Store\n"
+        "from tests.store.test_crash import crash, find_damage, replace_one, Store\n"
         "step = 1\n"
         "while crash(replace_one, path := Path(sys.argv[1], str(step)), step):\n"
-        "    assert Store(path).verify() == []\n"
+        "    assert find_damage(Store(path)) == []\n"
         "    replace_one(Store(path))\n"
         "    names = {file.name for file in path.iterdir()}\n"
         "    assert names >= {'FORMAT', 'CACHEDIR.TAG', '.gitignore'}, names\n"

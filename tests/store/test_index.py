@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sphinx_nbcache.model import Artifact
-from sphinx_nbcache.store import Flow, Index, News, PageRow
+from sphinx_nbcache.store import FailedRun, Flow, Index, News, PageRow
 from tests.store.samples import make_entry, make_key
 
 ENTRY = make_entry("1" * 64)
@@ -182,14 +182,14 @@ def test_of_a_notebook_whose_name_cannot_be_encoded_its_files_are_known(path: Pa
     index = Index(path)
     artifacts = (Artifact(path="good.txt", digest="1" * 64, mode=0o644),)
     index.note_run(replace(ENTRY, source=LONE, artifacts=artifacts), frozenset({"numpy"}), Flow())
-    index.note_failure(LONE, "key", "why", Flow())
+    index.note_failure(FailedRun(LONE, "key", "why"), Flow())
     assert index.find_written() == {("good.txt", "1" * 64)}
     assert (index.find_seconds(), index.find_modules(), index.find_failures()) == ({}, {}, {})
 
 
 def test_a_failure_that_cannot_be_encoded_is_known_in_other_words(path: Path) -> None:
     index = Index(path)
-    index.note_failure("a.ipynb", "key", f"no {LONE}", Flow(frozenset({LONE, "x"})))
+    index.note_failure(FailedRun("a.ipynb", "key", f"no {LONE}"), Flow(frozenset({LONE, "x"})))
     assert index.find_failures() == {"a.ipynb": ("key", "no caf\\udce9")}
     assert index.find_flows() == {"a.ipynb": Flow(frozenset({"x"}))}
 

@@ -11,8 +11,8 @@ import pytest
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Entry, Outputs, digest_bytes
-from sphinx_nbcache.store import STORE_FORMAT, News, Store
-from tests.store.samples import fill, make_entry, make_key, make_outputs
+from sphinx_nbcache.store import STORE_FORMAT, FailedRun, News, Store
+from tests.store.samples import fill, find_damage, make_entry, make_key, make_outputs
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ class TestVerify:
         (entry, _) = fill(store, "a", "b")
         path = entry_path(store, entry)
         path.write_bytes(path.read_bytes()[:50])
-        assert [problem.path for problem in store.verify()] == [path]
+        assert [problem.path for problem in find_damage(store)] == [path]
 
     def test_changes_nothing_unless_told_to_repair(self, store: Store) -> None:
         (entry,) = fill(store, "a")
@@ -176,7 +176,7 @@ class TestVerify:
         a, b, c = fill(store, "a", "b", "c")
         object_path(store, a.outputs).unlink()
         entry_path(store, b).write_bytes(b"{")
-        assert len(store.verify(repair=True)) == 2
+        assert len([problem for problem in store.verify(repair=True) if problem.is_damage]) == 2
         assert store.verify() == []
         assert store.find_entries(a.key) == ([], [])
         assert store.find_entries(b.key) == ([], [])
@@ -200,11 +200,31 @@ class TestVerify:
         store.verify(repair=True)
         assert list((store.path / "tmp").iterdir()) == [new]
 
-    def test_keeps_objects_that_no_entry_names(self, store: Store) -> None:
-        """The outputs of a failed run are such: they are sound, and shown until it is mended."""
+    def test_names_an_object_that_no_entry_needs_and_repairing_removes_it(
+        self, store: Store
+    ) -> None:
+        (entry,) = fill(store, "a")
+        digest = store.save_outputs(make_outputs("b"))
+        (problem,) = store.verify()
+        assert (problem.path, problem.is_damage) == (object_path(store, digest), False)
+        assert store.verify(repair=True) == [problem]
+        assert store.verify() == []
+        assert store.load_outputs(entry.outputs) is not None
+
+    def test_leaves_the_outputs_of_a_failed_notebook(self, store: Store) -> None:
         digest = store.save_outputs(make_outputs())
+        store.index.note_failure(FailedRun("a.ipynb", make_key(), "NameError", outputs=digest))
         assert store.verify(repair=True) == []
         assert store.load_outputs(digest) is not None
+
+    def test_leaves_what_a_running_notebook_has_just_stored(self, store: Store) -> None:
+        claim = store.try_claim(make_key())
+        assert claim is not None
+        digest = store.save_outputs(make_outputs())
+        assert store.verify(repair=True) == []
+        claim.release()
+        assert store.verify(repair=True) != []
+        assert store.load_outputs(digest) is None
 
     def test_says_so_when_something_cannot_be_removed(self, store: Store) -> None:
         (entry,) = fill(store, "a")
