@@ -41,6 +41,7 @@ HOMES = {
     "traitlets": {"running"},
     "zmq": {"running"},
     "loky": {"running"},
+    "nbdime": {"pipeline"},
     "nbformat": {"reading", "running", "pipeline", "sphinx_ext"},
     "jupytext": {"reading"},
     "sqlite3": {"store"},

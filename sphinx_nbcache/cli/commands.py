@@ -72,12 +72,16 @@ def _show_totals(report: Report) -> None:
 @click.option("--repair", is_flag=True, help="Remove what is damaged.")
 @pass_cache
 def verify(cache: NotebookCache, repair: bool) -> None:
-    """Read everything in the cache and name what is damaged."""
+    """Read everything in the cache and name what is damaged, or needed by nothing.
+
+    Exit status: 1 when something is damaged and was not removed.
+    """
     problems = cache.verify(repair=repair)
     for problem in problems:
         click.echo(f"{'removed: ' if repair else ''}{problem}")
-    click.echo(f"{cache.path}: {len(problems)} damaged" if problems else f"{cache.path}: sound")
-    if problems and not repair:
+    damaged = sum(problem.is_damage for problem in problems)
+    click.echo(f"{cache.path}: {damaged} damaged" if damaged else f"{cache.path}: sound")
+    if damaged and not repair:
         raise SystemExit(1)
 
 

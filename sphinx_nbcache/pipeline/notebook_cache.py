@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -15,17 +15,15 @@ from sphinx_nbcache.config import Config
 from sphinx_nbcache.errors import ConfigurationError, NotCachedError, NotebookNotFoundError
 from sphinx_nbcache.model import Entry, Outcome, Report, Settings, Topic
 from sphinx_nbcache.pipeline.build import build
-from sphinx_nbcache.pipeline.documentation import Pages, recall_documentation
 from sphinx_nbcache.pipeline.drift import Drift, check
+from sphinx_nbcache.pipeline.entry_list import EntryList
 from sphinx_nbcache.pipeline.files import Choice, FileReading, choose_files, choose_pages
-from sphinx_nbcache.pipeline.lookup import Asked, Lookup
 from sphinx_nbcache.pipeline.merge import merge_outputs
-from sphinx_nbcache.pipeline.plan import Plan, make_plan
+from sphinx_nbcache.pipeline.notebook_list import NotebookList
+from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.progress import Progress, Silence
-from sphinx_nbcache.pipeline.project import Project, read_config
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
-from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.store import Problem
 
 _LOGGER = logging.getLogger("sphinx_nbcache")
@@ -56,27 +54,39 @@ class NotebookCache:
         project: str | Path | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._folder = Path(project or Path.cwd()).resolve()
-        self._settings = settings
-        opened = Project.open(self._folder, read_config(os.environ, {"path": path}))
-        self._documentation = recall_documentation(opened.store.index)
-        if self._documentation is not None:
-            opened = self._documentation.apply_to(opened)
-        self._project = replace(opened, config=self._read_config(path=opened.store.path))
+        self._origin = (path, project, settings)
+        self._opened = Opened.open(path, project, settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as what it was opened with; it is opened again there."""
+        path, project, settings = self._origin
+        place = self.path if path is None else Path(path).resolve()
+        folder = self._opened.folder if project is None else Path(project).resolve()
+        return _reopen, (place, folder, settings)
 
     @property
     def root(self) -> Path:
         """Return the project root."""
-        return self._project.root
+        return self._opened.project.root
 
     @property
     def path(self) -> Path:
         """Return the cache's folder; it is made when something is stored."""
-        return self._project.store.path
+        return self._opened.project.store.path
+
+    @property
+    def notebooks(self) -> NotebookList:
+        """Return the project's list of notebooks: to add to, to look at, to take from."""
+        return NotebookList(self._opened)
+
+    @property
+    def entries(self) -> EntryList:
+        """Return the entries of the cache: to look at, to add to, to prune."""
+        return EntryList(self._opened)
 
     def execute(  # noqa: PLR0913 - one option of the user each
         self,
-        paths: Iterable[str | Path],
+        paths: Iterable[str | Path] | None = None,
         *,
         jobs: int | None = None,
         executor: str | None = None,
@@ -88,7 +98,7 @@ class NotebookCache:
         """Execute the notebooks that are stale and store their outputs.
 
         :param paths: notebooks, and folders that are searched for ``.ipynb`` and MyST
-            Markdown notebooks.
+            Markdown notebooks; by default all notebooks on the project's list.
         :param jobs: kernels at once; by default as many as there are usable cores.
         :param executor: one of ``local-parallel`` (default), ``local-serial``,
             ``temp-parallel``, ``temp-serial``.
@@ -100,14 +110,13 @@ class NotebookCache:
         Returns a report with one outcome for each notebook, failed ones included. Raises
         NotebookNotFoundError, ConfigurationError, StoreError.
         """
-        config = self._read_config(path=self.path, jobs=jobs, executor=executor, frozen=frozen)
-        choice = choose_files(paths, self._project)
+        project = self._opened.configure(jobs=jobs, executor=executor, frozen=frozen)
+        choice = self._choose_listed() if paths is None else choose_files(paths, project)
         names = (source.name for source in choice.sources)
-
         return build(
             choice.sources,
-            reading=FileReading(self._settings, self._open_pages(), choice.named),
-            project=replace(self._project, config=config),
+            reading=self._opened.read_files(choice.named),
+            project=project,
             rerun=dict.fromkeys(names, "force") if force else {},
             progress=progress or _Callback(on_finished),
         )
@@ -122,7 +131,7 @@ class NotebookCache:
         Returns one value for each notebook. Raises NotebookNotFoundError.
         """
         choice, reading = self._choose(names)
-        return find_standings(choice.sources, reading, self._project)
+        return find_standings(choice.sources, reading, self._opened.project)
 
     def check(
         self,
@@ -149,15 +158,15 @@ class NotebookCache:
         included. Raises NotebookNotFoundError for a pattern that matches nothing, too, and
         ConfigurationError.
         """
-        config = self._read_config(path=self.path, jobs=jobs)
-        if config.frozen:
+        project = self._opened.configure(jobs=jobs)
+        if project.config.frozen:
             raise ConfigurationError("frozen", value=True, expected=_NOT_FROZEN)
-        both = (*config.check_ignore, *Config.read_option("check_ignore", list(ignore)))
+        both = (*project.config.check_ignore, *Config.read_option("check_ignore", list(ignore)))
         choice, reading = self._choose(names)
         return check(
             self._filter(choice.sources, tuple(patterns)),
             reading=reading,
-            project=replace(self._project, config=replace(config, check_ignore=both)),
+            project=replace(project, config=replace(project.config, check_ignore=both)),
             finished=on_finished or (lambda drift: None),
         )
 
@@ -166,17 +175,18 @@ class NotebookCache:
 
         Raises NotebookNotFoundError, NotebookReadError.
         """
-        return self._find(self._plan(Path(path).resolve()))
+        return self._opened.find_entry(self._opened.plan(self._locate(path)))
 
     def merge(self, path: str | Path) -> NotebookNode:
         """Return a notebook with its stored outputs in it; the file stays as it is.
 
         Raises NotCachedError when there are none, NotebookNotFoundError, NotebookReadError.
         """
-        path = Path(path).resolve()
-        plan = self._plan(path)
-        entry = self._find(plan)
-        outputs = None if entry is None else self._project.store.load_outputs(entry.outputs)
+        path = self._locate(path)
+        plan = self._opened.plan(path)
+        entry = self._opened.find_entry(plan)
+        store = self._opened.project.store
+        outputs = None if entry is None else store.load_outputs(entry.outputs)
         if outputs is None:
             raise NotCachedError(path)
         return merge_outputs(plan.notebook, outputs)
@@ -186,33 +196,37 @@ class NotebookCache:
 
         :param repair: remove it; the notebooks concerned will run again.
         """
-        return self._project.store.verify(repair=repair)
+        return self._opened.project.store.verify(repair=repair)
 
-    def _plan(self, path: Path) -> Plan:
-        if not path.is_file():
-            raise NotebookNotFoundError(path)
-        name = self._project.relate(path)
-        reading = FileReading(self._settings, self._open_pages(), frozenset([path]))
-        found = reading.read(Source(name, path), read_text(path))
-        assert found is not None, "what is named is a notebook, or an error"
-        return make_plan(name, *found, project=self._project)
+    def clear(self) -> None:
+        """Remove the cache with all that is in it: entries, the project's list, settings.
 
-    def _find(self, plan: Plan) -> Entry | None:
-        if plan.job is None:
-            return None
-        return Lookup(self._project).look_up(Asked.from_job(plan.job)).entry
+        Raises StoreError, also where the folder is no cache.
+        """
+        self._opened.project.store.clear()
+
+    def _locate(self, path: str | Path) -> Path:
+        return (self._opened.folder / path).resolve()
+
+    def _choose_listed(self) -> Choice:
+        """Return the notebooks on the project's list; a file that is gone is a failure of it."""
+        records = self._opened.list_records()
+        sources = (Source(record.path, path) for path, record in records.items())
+        return Choice(tuple(sources), frozenset(records))
 
     def _choose(self, names: Iterable[str | Path] | None) -> tuple[Choice, FileReading]:
-        pages = self._open_pages()
-        choice = choose_pages(names, pages, self._project, self._folder)
-        return choice, FileReading(self._settings, pages, choice.named)
+        opened = self._opened
+        choice = choose_pages(names, opened.open_pages(), opened.project, opened.folder)
+        return choice, opened.read_files(choice.named)
 
     def _filter(self, sources: Iterable[Source], patterns: tuple[str, ...]) -> list[Source]:
         """Return the sources that one of some patterns names; all if there are none."""
         sources = list(sources)
         if not patterns:
             return sources
-        names = {source: (source.name, self._project.relate(source.path)) for source in sources}
+        names = {
+            source: (source.name, self._opened.project.relate(source.path)) for source in sources
+        }
         found = {
             pattern: {s for s in sources if any(fnmatchcase(name, pattern) for name in names[s])}
             for pattern in patterns
@@ -223,13 +237,9 @@ class NotebookCache:
         chosen = set().union(*found.values())
         return [source for source in sources if source in chosen]
 
-    def _open_pages(self) -> Pages:
-        return Pages(self._project, self._documentation)
 
-    def _read_config(self, **given: object) -> Config:
-        """Return the configuration: given values, then variables, then those of ``conf.py``."""
-        known = self._documentation
-        return read_config(os.environ, given, {} if known is None else known.options)
+def _reopen(path: Path, project: Path, settings: Settings | None) -> NotebookCache:
+    return NotebookCache(path, project=project, settings=settings)
 
 
 class _Callback(Silence):

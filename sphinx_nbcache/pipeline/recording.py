@@ -15,6 +15,7 @@ from sphinx_nbcache.model import (
     InputKind,
     Inputs,
     Interpreter,
+    Job,
     Run,
 )
 from sphinx_nbcache.observing import (
@@ -63,7 +64,7 @@ class Recorder:
         artifacts = self._restorer.keep(run)
         kept = frozenset(artifact.path for artifact in artifacts)
         self._present.renew()
-        declared = {*_record_declared(run, self._present, kept)}
+        declared = {*record_declared(run.job, self._present, kept, since=run.started_at)}
         observation = run.observation
         if observation is None:
             inputs = Inputs(tuple(sorted(declared)))
@@ -109,18 +110,24 @@ def _should_be_observed(run: Run) -> bool:
     return language.get("name") == "python" and numbers >= (3, 8)
 
 
-def _record_declared(run: Run, present: Present, kept: frozenset[str]) -> Iterator[Input]:
-    """Yield what is declared as it is now, at the end of a run; not what the run wrote."""
-    for name in run.job.declared.env:
+def record_declared(
+    job: Job, present: Present, kept: frozenset[str], *, since: float
+) -> Iterator[Input]:
+    """Yield what is declared as it is now, at the end of a run; not what the run wrote.
+
+    :param kept: names of what it wrote.
+    :param since: when it began; what was changed later cannot be told from what it read.
+    """
+    for name in job.declared.env:
         yield Input(InputKind.VARIABLE, name, present.find_variable(name))
-    for pattern in run.job.declared.depends:
+    for pattern in job.declared.depends:
         glob = Input(InputKind.GLOB, pattern, "")
         digest = present.find(glob, kernel="", own=dict.fromkeys(kept, "")) or ABSENT
         yield glob._replace(digest=digest)
         for name in present.find_matches(pattern, kept):
             stamp = present.digests.find_stamp(str(present.places.locate(name)))
             # A time in the future tells of another clock, not of a change just now.
-            is_new = stamp is not None and run.started_at < stamp[1] / 1e9 < time.time()
+            is_new = stamp is not None and since < stamp[1] / 1e9 < time.time()
             digest = (None if is_new else present.find_file(name)) or UNSTABLE
             yield Input(InputKind.FILE, name, digest, pattern)
 

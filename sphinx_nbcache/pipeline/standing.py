@@ -50,6 +50,8 @@ class Standing:
     """Why, in one line."""
     key: Key | None = None
     """None where there is nothing to run."""
+    entry: str | None = None
+    """Name of the entry that holds its outputs; None where it is not fresh, or has no code."""
     changes: tuple[str, ...] = ()
     """Everything that makes it stale."""
     differences: tuple[Difference, ...] = ()
@@ -212,6 +214,7 @@ class _History:
             is_fresh=is_hit,
             reason=problems[-1] if failure is not None else outcome.reason,
             key=outcome.key,
+            entry=f"{outcome.key}/{outcome.inputs.digest}" if is_hit and has_entry else None,
             has_failed=failure is not None,
             expected_seconds=self._seconds.get(self._project.relate(outcome.path), seconds),
             executed_at=outcome.executed_at,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sphinx_nbcache.model import Entry, Key
-from sphinx_nbcache.store.files import read_if_exists, write_atomically
+from sphinx_nbcache.store.files import read_if_exists, take_stamp, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,12 @@ class Entries:
     def list_paths(self) -> Iterator[Path]:
         """Yield the files of all entries."""
         yield from sorted(self.folder.glob("??/*/*.json"))
+
+    def list_names(self) -> list[str]:
+        """Return the names of all entries, in the order in which they were stored."""
+        found = ((path, take_stamp(str(path))) for path in self.list_paths())
+        stored = sorted((stamp.mtime_ns, path) for path, stamp in found if stamp is not None)
+        return [f"{path.parent.name}/{path.stem}" for _, path in stored]
 
     def _folder_of(self, key: Key) -> Path:
         return self.folder / key[:2] / key

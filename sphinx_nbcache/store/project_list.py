@@ -60,6 +60,10 @@ class ProjectList:
         notebooks = tuple(sorted((*others, record), key=lambda item: item.id))
         return replace(self, notebooks=notebooks, next_id=max(self.next_id, record.id + 1))
 
+    def with_limit(self, limit: int | None) -> ProjectList:
+        """Return the list with another limit of the cache."""
+        return replace(self, cache_limit=limit)
+
     def remove(self, ids: Iterable[int]) -> ProjectList:
         """Return the list without some notebooks."""
         going = set(ids)

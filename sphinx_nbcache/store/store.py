@@ -130,10 +130,9 @@ class Store:
         """Read all entries and list all objects."""
         return Inventory(self.entries, self.objects, self.index.find_uses())
 
-    def number_entries(self, entries: Iterable[Entry]) -> dict[str, int]:
+    def number_entries(self) -> dict[str, int]:
         """Return the ID of each entry, by name; older ones have smaller IDs, as a rule."""
-        ordered = sorted(entries, key=lambda entry: (entry.executed_at, entry.name))
-        return self.index.number_entries([entry.name for entry in ordered])
+        return self.index.number_entries(self.entries.list_names())
 
     def remove_entries(self, names: AbstractSet[str]) -> Pruned:
         """Remove entries, and the objects that no other one needs.

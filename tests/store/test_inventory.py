@@ -117,8 +117,8 @@ def test_the_rest_is_sound_after_pruning(store: Store) -> None:
 
 
 def test_ids_stay_and_are_not_given_again(store: Store) -> None:
-    a, b = save(store, "a", at=1), save(store, "b", at=2)
-    assert store.number_entries([b, a]) == {a.name: 1, b.name: 2}
+    a, b = save(store, "a"), save(store, "b")
+    assert store.number_entries() == {a.name: 1, b.name: 2}
     store.remove_entries({b.name})
-    c = save(store, "c", at=0)
-    assert store.number_entries([a, c]) == {a.name: 1, c.name: 3}
+    c = save(store, "c")
+    assert store.number_entries() == {a.name: 1, c.name: 3}

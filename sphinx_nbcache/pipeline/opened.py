@@ -1,0 +1,103 @@
+"""A project that a program or a command has opened: its files, and how they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from sphinx_nbcache.config import Config
+from sphinx_nbcache.errors import NotebookNotFoundError
+from sphinx_nbcache.model import Entry, Settings
+from sphinx_nbcache.pipeline.documentation import Documentation, Pages, recall_documentation
+from sphinx_nbcache.pipeline.files import FileReading
+from sphinx_nbcache.pipeline.lookup import Asked, Lookup
+from sphinx_nbcache.pipeline.plan import Plan, make_plan
+from sphinx_nbcache.pipeline.project import Project, read_config
+from sphinx_nbcache.pipeline.source import Source
+from sphinx_nbcache.reading import read_text
+from sphinx_nbcache.store import NotebookRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What all that works on one project outside Sphinx shares."""
+
+    project: Project
+    folder: Path
+    """Where the caller is: what relative paths count from."""
+    settings: Settings | None
+    """How notebooks are executed, before their own metadata; None for what is known."""
+    documentation: Documentation | None
+
+    @classmethod
+    def open(
+        cls, path: str | Path | None, project: str | Path | None, settings: Settings | None
+    ) -> Self:
+        """Find a project; see ``NotebookCache``.
+
+        Raises ConfigurationError when an environment variable has a wrong value.
+        """
+        folder = Path(project or Path.cwd()).resolve()
+        opened = Project.open(folder, read_config(os.environ, {"path": path}))
+        documentation = recall_documentation(opened.store.index)
+        if documentation is not None:
+            opened = documentation.apply_to(opened)
+        made = cls(project=opened, folder=folder, settings=settings, documentation=documentation)
+        config = made.read_config(path=opened.store.path)
+        return replace(made, project=replace(opened, config=config))
+
+    def read_config(self, **given: object) -> Config:
+        """Return the configuration: given values, then variables, then those of ``conf.py``.
+
+        Raises ConfigurationError.
+        """
+        known = {} if self.documentation is None else self.documentation.options
+        return read_config(os.environ, given, known)
+
+    def configure(self, **given: object) -> Project:
+        """Return the project with some options as they are given.
+
+        Raises ConfigurationError.
+        """
+        config = self.read_config(path=self.project.store.path, **given)
+        return replace(self.project, config=config)
+
+    def open_pages(self) -> Pages:
+        """Return the pages that builds of the documentation have left."""
+        return Pages(self.project, self.documentation)
+
+    def list_records(self) -> Mapping[Path, NotebookRecord]:
+        """Return the project's list, by path.
+
+        Raises StoreError when it cannot be read.
+        """
+        records = self.project.store.project_file.read().notebooks
+        return {self.project.root / record.path: record for record in records}
+
+    def read_files(self, named: Iterable[Path] = ()) -> FileReading:
+        """Return how files are read; what is no notebook among the named ones is an error.
+
+        Raises StoreError when the project's list cannot be read.
+        """
+        return FileReading(self.settings, self.open_pages(), frozenset(named))
+
+    def plan(self, path: Path) -> Plan:
+        """Return what is to be done with one notebook.
+
+        Raises NotebookNotFoundError, NotebookReadError.
+        """
+        if not path.is_file():
+            raise NotebookNotFoundError(path)
+        name = self.project.relate(path)
+        found = self.read_files([path]).read(Source(name, path), read_text(path))
+        assert found is not None, "what is named is a notebook, or an error"
+        return make_plan(name, *found, project=self.project)
+
+    def find_entry(self, plan: Plan) -> Entry | None:
+        """Return the entry that answers a plan now, if there is one."""
+        if plan.job is None:
+            return None
+        return Lookup(self.project).look_up(Asked.from_job(plan.job)).entry
