@@ -48,6 +48,7 @@ HOMES = {
     "zstandard": {"store"},
     "filelock": {"store"},
     "click": {"cli"},
+    "rich": {"cli"},
 }
 LONGEST_FILE = 450
 

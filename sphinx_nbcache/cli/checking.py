@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sphinx_nbcache.cli.looking import write_json
 from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.tables import list_json
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import Drift, NotebookCache
@@ -45,7 +45,7 @@ def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     show = None if is_json else _show
     results = cache.check(patterns=patterns, jobs=jobs, ignore=ignore, on_finished=show)
     if is_json:
-        write_json(drift.to_json(cache.root) for drift in results)
+        list_json(drift.to_json(cache.root) for drift in results)
     else:
         click.echo(_sum_up(results))
     if any(drift.has_drifted for drift in results):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sphinx_nbcache.cli.cache_group import cache_group
 from sphinx_nbcache.cli.checking import check
+from sphinx_nbcache.cli.executing import execute, exit_for, show_totals, take_execution
+from sphinx_nbcache.cli.keeping import export_entries, import_entries, prune, stats
 from sphinx_nbcache.cli.looking import plan, status, why
+from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
-from sphinx_nbcache.config import EXECUTORS
+from sphinx_nbcache.cli.project_group import project
 
 if TYPE_CHECKING:
-    from sphinx_nbcache.model import Report
     from sphinx_nbcache.pipeline import NotebookCache
 
 
@@ -27,45 +30,18 @@ def main() -> None:
     """
 
 
-@main.command()
+@main.command("execute")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Kernels at once.")
-@click.option("-e", "--executor", type=click.Choice(EXECUTORS), help="How notebooks are run.")
-@click.option("-f", "--force", is_flag=True, help="Run notebooks whose outputs are cached, too.")
-@click.option("--frozen", is_flag=True, default=None, help="Start no kernel; a miss is a failure.")
+@take_execution(force=False)
 @pass_cache
-def execute(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    cache: NotebookCache,
-    paths: tuple[Path, ...],
-    jobs: int | None,
-    executor: str | None,
-    force: bool,
-    frozen: bool | None,
-) -> None:
-    """Execute notebooks, and those in folders, whose outputs are not in the cache."""
-    from sphinx_nbcache.cli.lines import Lines
+def execute_paths(cache: NotebookCache, paths: tuple[Path, ...], **given: Any) -> None:
+    """Execute notebooks, and those in folders, whose outputs are not in the cache.
 
-    report = cache.execute(
-        paths,
-        jobs=jobs,
-        executor=executor,
-        force=force,
-        frozen=frozen,
-        progress=Lines(),
-    )
-    for outcome in report.failures:
-        click.echo(f"{outcome.name}: {outcome.failure and outcome.failure.describe()}", err=True)
-    _show_totals(report)
-    if report.failures:
-        raise SystemExit(1)
-
-
-def _show_totals(report: Report) -> None:
-    totals = report.totals
-    parts = {"hits": totals.hits, "ran": totals.ran, "failed": totals.failed}
-    text = ", ".join(f"{number} {word}" for word, number in parts.items())
-    skipped = f", {totals.skipped} not executed" if totals.skipped else ""
-    click.echo(f"notebooks: {totals.notebooks} ({text}{skipped})")
+    They need not be on the project's list.
+    """
+    report = execute(cache, paths, **given)
+    show_totals(report)
+    exit_for(report)
 
 
 @main.command()
@@ -85,5 +61,11 @@ def verify(cache: NotebookCache, repair: bool) -> None:
         raise SystemExit(1)
 
 
-for _command in (why, plan, status, check):
+_COMMANDS = (
+    *(notebook, cache_group, project),
+    *(why, plan, status, check),
+    *(prune, stats, export_entries, import_entries),
+)
+for _command in _COMMANDS:
     main.add_command(_command)
+main.add_command(execute_paths, "run")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from sphinx_nbcache.cli.opening import Command, pass_cache
+from sphinx_nbcache.cli.tables import list_json, show_time
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import NotebookCache, Standing
@@ -39,7 +38,7 @@ def why(cache: NotebookCache, names: tuple[str, ...], is_json: bool) -> None:
     """
     standings = cache.explain(names or None)
     if is_json:
-        write_json(standing.to_json(cache.root) for standing in standings)
+        list_json(standing.to_json(cache.root) for standing in standings)
         return
     for standing in standings:
         click.echo("\n".join(_explain(standing)))
@@ -54,7 +53,7 @@ def plan(cache: NotebookCache, names: tuple[str, ...], is_json: bool) -> None:
     standings = cache.explain(names or None)
     stale = [standing for standing in standings if standing.would_run]
     if is_json:
-        write_json(standing.to_json(cache.root) for standing in stale)
+        list_json(standing.to_json(cache.root) for standing in stale)
         return
     rows = [[item.name, _show_seconds(item.expected_seconds), item.reason] for item in stale]
     for line in align(rows):
@@ -68,15 +67,10 @@ def status(cache: NotebookCache, names: tuple[str, ...], is_json: bool) -> None:
     """Show how each page stands: fresh, stale, failed or skipped; one line for each."""
     standings = cache.explain(names or None)
     if is_json:
-        write_json(standing.to_json(cache.root) for standing in standings)
+        list_json(standing.to_json(cache.root) for standing in standings)
         return
     for line in align([_make_row(standing) for standing in standings]) or [_NOTHING]:
         click.echo(line)
-
-
-def write_json(values: Iterable[Any]) -> None:
-    """Write a list of values, indented."""
-    click.echo(json.dumps(list(values), indent=2))
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -97,7 +91,7 @@ def _explain(standing: Standing) -> list[str]:
         lines += textwrap.indent(diffs.get(change, ""), "    ").splitlines()
     if standing.is_fresh and standing.executed_at is not None:
         lines.append(
-            f"  ran {_show_time(standing.executed_at)} in {_show_seconds(standing.seconds)}"
+            f"  ran {show_time(standing.executed_at)} in {_show_seconds(standing.seconds)}"
         )
     lines += [f"  {_NOTES.get(note, note)}" for note in standing.notes]
     lines += [f"  {problem}" for problem in standing.problems if problem != standing.reason]
@@ -108,7 +102,7 @@ def _make_row(standing: Standing) -> list[str]:
     return [
         str(standing.state),
         standing.name,
-        _show_time(standing.executed_at),
+        show_time(standing.executed_at),
         _show_seconds(standing.seconds),
         standing.reason,
     ]
@@ -125,12 +119,6 @@ def _sum_up(stale: Sequence[Standing], number: int) -> str:
     if unknown:
         text += f"{', and' if known else ':'} {unknown} of unknown time"
     return text
-
-
-def _show_time(timestamp: float | None) -> str:
-    if timestamp is None:
-        return "-"
-    return datetime.fromtimestamp(timestamp).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006 - local
 
 
 def _show_seconds(seconds: float | None) -> str:

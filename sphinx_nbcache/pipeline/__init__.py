@@ -5,9 +5,11 @@ from sphinx_nbcache.pipeline.collect import READ_ERROR
 from sphinx_nbcache.pipeline.declared import declare_for_all, unite_declared
 from sphinx_nbcache.pipeline.documentation import note_documentation
 from sphinx_nbcache.pipeline.drift import CellDrift, Drift
+from sphinx_nbcache.pipeline.entry_list import IMPORTED, CachedEntry, EntryList, Stats
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
 from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_cache import NotebookCache
+from sphinx_nbcache.pipeline.notebook_list import ListedNotebook, NotebookList
 from sphinx_nbcache.pipeline.plan import apply_execution_metadata, find_exclusion, make_plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
@@ -15,13 +17,18 @@ from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
 
 __all__ = [
+    "IMPORTED",
     "NOT_CACHED",
     "READ_ERROR",
     "Asked",
+    "CachedEntry",
     "CellDrift",
     "Drift",
+    "EntryList",
+    "ListedNotebook",
     "Lookup",
     "NotebookCache",
+    "NotebookList",
     "Progress",
     "Project",
     "Reading",
@@ -29,6 +36,7 @@ __all__ = [
     "Source",
     "Standing",
     "State",
+    "Stats",
     "Verdict",
     "apply_execution_metadata",
     "build",

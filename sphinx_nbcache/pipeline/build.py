@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Job, Outcome, Report, Status, Topic
 from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
 from sphinx_nbcache.pipeline.declared import declare_for_all
@@ -23,7 +24,7 @@ from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.pipeline.source import Reading, Source
-from sphinx_nbcache.store import News
+from sphinx_nbcache.store import Limits, News
 
 if TYPE_CHECKING:
     from sphinx_nbcache.running import Executor
@@ -41,6 +42,7 @@ def build(  # noqa: PLR0913 - what the three callers have to say
     progress: Progress,
     lookup: Lookup | None = None,
     unchanged: Mapping[str, Iterable[Artifact]] = MappingProxyType({}),
+    fail_fast: bool = False,
 ) -> Report:
     """Bring the outputs of all notebooks among the sources into the store.
 
@@ -48,6 +50,7 @@ def build(  # noqa: PLR0913 - what the three callers have to say
     :param lookup: the state of the project, if the caller has looked at it already.
     :param unchanged: what other notebooks of the project wrote, whose outputs hold: it is put
         in its place, too.
+    :param fail_fast: start no more notebooks when one has failed.
 
     Returns one outcome for each notebook. Raises StoreError when the store cannot be
     written; a notebook that fails is an outcome, not an error.
@@ -57,7 +60,9 @@ def build(  # noqa: PLR0913 - what the three callers have to say
     for problem in declare_for_all(project)[1]:
         progress.warn(problem, Topic.METADATA)
     lookup = lookup or Lookup(project, progress.digest)
-    return _Build(list(sources), reading, project, progress, lookup).run(rerun, unchanged)
+    work = _Build(list(sources), reading, project, progress, lookup)
+    work.fail_fast = fail_fast
+    return work.run(rerun, unchanged)
 
 
 class _Build:
@@ -78,6 +83,7 @@ class _Build:
         restorer = Restorer(project, lookup.present, progress)
         self._collection = Collection(project, reading, progress, lookup=lookup, restorer=restorer)
         self._outcomes = self._collection.outcomes
+        self.fail_fast = False
         self._seconds = 0.0
         self._changed: set[str] = set()
 
@@ -122,6 +128,7 @@ class _Build:
             edges=edges,
             restorer=self._collection.restorer,
             landed=land,
+            fail_fast=self.fail_fast,
         )
         try:
             jobs = [item.plan.job for item in stale if item.plan.job is not None]
@@ -186,6 +193,21 @@ class _Build:
             has_run=any(outcome.status is Status.RAN for outcome in outcomes),
         )
         self._project.store.note_build(news)
+        self._keep_limit()
+
+    def _keep_limit(self) -> None:
+        """Let entries go that are more than the user wants kept; never those of this build."""
+        ran = [outcome for outcome in self._outcomes.values() if outcome.status is Status.RAN]
+        store = self._project.store
+        if not ran:
+            return
+        try:
+            limit = store.project_file.read().cache_limit
+            if limit is not None:
+                used = {f"{o.key}/{o.inputs.digest}" for o in self._outcomes.values() if o.key}
+                store.prune(Limits(count=limit), protected=used)
+        except StoreError as error:
+            self._progress.warn(f"entries beyond the limit of the cache stay: {error}")
 
 
 def open_executor(jobs: Sequence[Job], project: Project) -> Executor:

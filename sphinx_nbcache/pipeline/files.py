@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError
@@ -121,10 +121,20 @@ class FileReading:
     :param settings: how notebooks are executed, before their own metadata; None for what
         a build of the documentation has left of each page, and the defaults elsewhere.
     :param named: files that the caller named; what is no notebook among them is an error.
+    :param timeout_s: longest time for one cell, unless a notebook itself says another; None
+        for what the settings say.
     """
 
-    def __init__(self, settings: Settings | None, pages: Pages, named: frozenset[Path]) -> None:
+    def __init__(
+        self,
+        settings: Settings | None,
+        pages: Pages,
+        named: frozenset[Path],
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
         self._settings = settings
+        self._timeout_s = timeout_s
         self._pages = pages
         self._named = named
         self._reader = FileReader()
@@ -135,7 +145,10 @@ class FileReading:
         path = source.path
         notebook = self._reader.read(path, text)
         if notebook is not None:
-            settings = apply_mystnb_metadata(self._find_settings(path), notebook.metadata)
+            settings = self._find_settings(path)
+            if self._timeout_s is not None:
+                settings = replace(settings, timeout_s=self._timeout_s)
+            settings = apply_mystnb_metadata(settings, notebook.metadata)
             return notebook, apply_execution_metadata(settings, notebook.metadata)
         if path.suffix not in _FOLDER_SUFFIXES and path in self._pages.by_path:
             raise NotebookReadError(path, _ONLY_IN_SPHINX)

@@ -68,6 +68,7 @@ class Flight:
 
     :param edges: who waits for whom, as the notebooks themselves say.
     :param landed: gets every outcome as it comes.
+    :param fail_fast: whether no more start when one has failed.
     """
 
     def __init__(  # noqa: PLR0913 - what one build has
@@ -79,6 +80,7 @@ class Flight:
         edges: Edges,
         restorer: Restorer,
         landed: _Landed,
+        fail_fast: bool = False,
     ) -> None:
         self._project = project
         self._store = project.store
@@ -87,6 +89,9 @@ class Flight:
         self._declared = edges
         self._restorer = restorer
         self._landed = landed
+        self._fail_fast = fail_fast
+        self._first_failed = ""
+        """Name of the notebook whose failure keeps others from starting."""
         self._recorder = Recorder(lookup, restorer)
         self._edges: Edges = {}
         self._written: Written = {}
@@ -111,7 +116,7 @@ class Flight:
                     waiting = self._order(_group(stale), schedule)
                     self._edges = self._learn(waiting)
                     self._fly(waiting, schedule, executor, check)
-                    stale = find_more(self._written)
+                    stale = [] if self._first_failed else find_more(self._written)
         finally:
             for _, claim in self._flying.values():
                 claim.release()
@@ -127,6 +132,8 @@ class Flight:
             while waiting or self._flying or self._ended:
                 self._take_off(waiting, schedule, executor)
                 self._land()  # only now: the next ones run while these are saved
+                if self._first_failed:
+                    self._give_up(waiting)
                 self._wait()
                 self._tell(executor)
                 check()
@@ -244,6 +251,18 @@ class Flight:
             finally:
                 claim.release()
 
+    def _give_up(self, waiting: list[_Group]) -> None:
+        """Report those that have not started, and let them be."""
+        for group in waiting:
+            for job in (group.job, *group.followers):
+                reason = f"not run: {self._first_failed} failed before"
+                path, key = job.notebook.path, job.key
+                skipped = Status.SKIPPED
+                self._landed(
+                    Outcome(name=job.name, path=path, status=skipped, reason=reason, key=key)
+                )
+        waiting.clear()
+
     def _save(self, group: _Group, run: Run) -> None:
         clock = time.perf_counter()
         outputs = self._store.save_outputs(run.outputs)
@@ -308,6 +327,8 @@ class Flight:
         self._store.index.note_run(entry, run.modules, record.flow)
 
     def _report_group(self, group: _Group, outcome: Outcome) -> None:
+        if self._fail_fast and outcome.status.is_failure:
+            self._first_failed = self._first_failed or outcome.name
         self._landed(outcome)
         for job in group.followers:
             self._landed(_follow(job, outcome))

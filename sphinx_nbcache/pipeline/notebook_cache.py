@@ -9,10 +9,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 
 from sphinx_nbcache.config import Config
-from sphinx_nbcache.errors import ConfigurationError, NotCachedError, NotebookNotFoundError
+from sphinx_nbcache.errors import (
+    ConfigurationError,
+    NotCachedError,
+    NotebookNotFoundError,
+    StoreError,
+)
 from sphinx_nbcache.model import Entry, Outcome, Report, Settings, Topic
 from sphinx_nbcache.pipeline.build import build
 from sphinx_nbcache.pipeline.drift import Drift, check
@@ -90,8 +96,10 @@ class NotebookCache:
         *,
         jobs: int | None = None,
         executor: str | None = None,
+        timeout: float | None = None,
         force: bool = False,
         frozen: bool | None = None,
+        fail_fast: bool = False,
         on_finished: Callable[[Outcome], None] | None = None,
         progress: Progress | None = None,
     ) -> Report:
@@ -102,8 +110,10 @@ class NotebookCache:
         :param jobs: kernels at once; by default as many as there are usable cores.
         :param executor: one of ``local-parallel`` (default), ``local-serial``,
             ``temp-parallel``, ``temp-serial``.
+        :param timeout: longest time for one cell, in seconds, unless a notebook says another.
         :param force: run them all, whatever the cache has.
         :param frozen: start no kernel; what is not cached is a failure.
+        :param fail_fast: start no more notebooks when one has failed.
         :param on_finished: called with each outcome of a notebook that was run.
         :param progress: a listener for all that happens; ``on_finished`` is then not used.
 
@@ -115,10 +125,11 @@ class NotebookCache:
         names = (source.name for source in choice.sources)
         return build(
             choice.sources,
-            reading=self._opened.read_files(choice.named),
+            reading=self._opened.read_files(choice.named, timeout_s=timeout),
             project=project,
             rerun=dict.fromkeys(names, "force") if force else {},
             progress=progress or _Callback(on_finished),
+            fail_fast=fail_fast,
         )
 
     def explain(self, names: Iterable[str | Path] | None = None) -> tuple[Standing, ...]:
@@ -190,6 +201,24 @@ class NotebookCache:
         if outputs is None:
             raise NotCachedError(path)
         return merge_outputs(plan.notebook, outputs)
+
+    def merge_into(self, path: str | Path, output_path: str | Path) -> None:
+        """Write a notebook with its stored outputs to another file, as ``.ipynb``.
+
+        Raises NotCachedError, NotebookNotFoundError, NotebookReadError, and StoreError when
+        the file cannot be written, or is the notebook itself: sources are never changed.
+        """
+        target, merged = self._locate(output_path), self.merge(path)
+        if target == self._locate(path):
+            raise StoreError(target, "is the source itself, which is never changed")
+        try:
+            nbformat.write(merged, target)
+        except OSError as error:
+            raise StoreError(target, f"cannot be written: {error}") from error
+
+    def find_format(self) -> str | None:
+        """Return the format of the cache's folder; None where there is none yet."""
+        return self._opened.project.store.find_format()
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Read everything in the cache and return what is damaged.

@@ -42,6 +42,12 @@ class ListedNotebook:
         """Return whether its last run failed, and it is as it was then."""
         return self.standing is not None and self.standing.has_failed
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Return whether the file is gone, or cannot be read as a notebook."""
+        standing = self.standing
+        return standing is None or (standing.has_failed and standing.key is None)
+
     def to_json(self, root: Path) -> dict[str, Any]:
         """Return the JSON form: what scripts read, so no name in it ever changes."""
         return {

@@ -77,12 +77,12 @@ class Opened:
         records = self.project.store.project_file.read().notebooks
         return {self.project.root / record.path: record for record in records}
 
-    def read_files(self, named: Iterable[Path] = ()) -> FileReading:
-        """Return how files are read; what is no notebook among the named ones is an error.
-
-        Raises StoreError when the project's list cannot be read.
-        """
-        return FileReading(self.settings, self.open_pages(), frozenset(named))
+    def read_files(
+        self, named: Iterable[Path] = (), *, timeout_s: float | None = None
+    ) -> FileReading:
+        """Return how files are read; what is no notebook among the named ones is an error."""
+        pages = self.open_pages()
+        return FileReading(self.settings, pages, frozenset(named), timeout_s=timeout_s)
 
     def plan(self, path: Path) -> Plan:
         """Return what is to be done with one notebook.

@@ -311,8 +311,8 @@ class Store:
             raise StoreError(self.path, f"cannot be written: {error}") from error
         return lock
 
-    def describe_foreign_format(self) -> str | None:
-        """Return a notice when the folder was made by another version's format.
+    def find_format(self) -> str | None:
+        """Return the format of the folder; None where nothing was stored yet.
 
         Raises StoreError when the folder cannot be read.
         """
@@ -320,7 +320,14 @@ class Store:
             data = read_if_exists(self.path / "FORMAT")
         except OSError as error:
             raise StoreError(self.path, f"cannot be read: {error}") from error
-        found = None if data is None else data.strip().decode("ascii", "replace")
+        return None if data is None else data.strip().decode("ascii", "replace")
+
+    def describe_foreign_format(self) -> str | None:
+        """Return a notice when the folder was made by another version's format.
+
+        Raises StoreError when the folder cannot be read.
+        """
+        found = self.find_format()
         if found in (None, str(STORE_FORMAT)):
             return None
         return (

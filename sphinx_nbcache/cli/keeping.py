@@ -1,0 +1,167 @@
+"""The commands that keep a cache in order: ``prune``, ``stats``, ``export``, ``import``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.questions import confirm, take_force
+from sphinx_nbcache.cli.tables import (
+    count,
+    show_fields,
+    show_seconds,
+    show_size,
+    show_time,
+    write_json,
+)
+from sphinx_nbcache.config import check_duration, check_size
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.pipeline import NotebookCache
+    from sphinx_nbcache.store import Pruned
+
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # generic for the type checker only, before click 8.3
+
+
+class _Checked(ParamType):
+    """A parameter that is checked as an option of ``conf.py`` is."""
+
+    def __init__(self, name: str, check: Any, expected: str) -> None:
+        self.name = name
+        self._check = check
+        self._expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value in its final type."""
+        try:
+            return self._check(value)
+        except (ValueError, TypeError):
+            return self.fail(f"{value!r}: expected {self._expected}", param, ctx)
+
+
+_SIZE = _Checked("size", check_size, 'a size such as "2 GB" or "500 MB"')
+_AGE = _Checked("age", check_duration, 'a duration such as "90d", "12h"')
+_take_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
+
+
+@click.command()
+@click.option("--max-size", type=_SIZE, help='Bytes on the disk, such as "2 GB".')
+@click.option("--max-age", type=_AGE, help='Time since an entry answered last, such as "90d".')
+@click.option("--max-count", type=click.IntRange(0), help="Number of entries.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@take_force
+@_take_json
+@pass_cache
+def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    cache: NotebookCache,
+    max_size: int | None,
+    max_age: float | None,
+    max_count: int | None,
+    dry_run: bool,
+    force: bool,
+    is_json: bool,
+) -> None:
+    """Remove what no entry needs, and entries until the limits are kept.
+
+    Entries that save the fewest seconds for each byte go first, then those used longest ago.
+    """
+    if is_json and not (force or dry_run):
+        raise click.UsageError("with --json nothing is asked: add -f, or --dry-run")
+    limits: dict[str, Any] = {
+        "max_size_bytes": max_size,
+        "max_age_s": max_age,
+        "max_count": max_count,
+    }
+    pruned = cache.entries.prune(dry_run=True, **limits)
+    if not dry_run and (pruned.entries or pruned.objects):
+        if not force:
+            click.echo(_describe(pruned, "would go"))
+        confirm("Remove them?", force=force)
+        pruned = cache.entries.prune(**limits)
+    if is_json:
+        write_json(
+            {
+                "entries": [entry.name for entry in pruned.entries],
+                "objects": pruned.objects,
+                "freed_bytes": pruned.freed_bytes,
+                "left_entries": pruned.left_entries,
+                "left_bytes": pruned.left_bytes,
+            }
+        )
+    else:
+        click.echo(_describe(pruned, "would go" if dry_run else "removed"))
+
+
+def _describe(pruned: Pruned, what: str) -> str:
+    entries = count(len(pruned.entries), "entry", "entries")
+    left = count(pruned.left_entries, "entry", "entries")
+    return (
+        f"{what}: {entries}, {count(pruned.objects, 'object')}, {show_size(pruned.freed_bytes)}; "
+        f"left: {left}, {show_size(pruned.left_bytes)}"
+    )
+
+
+@click.command()
+@_take_json
+@pass_cache
+def stats(cache: NotebookCache, is_json: bool) -> None:
+    """Show what the cache holds, in numbers."""
+    found = cache.entries.compute_stats()
+    if is_json:
+        write_json({"path": str(cache.path), **asdict(found)})
+        return
+    show_fields(
+        {
+            "Cache": str(cache.path),
+            "Entries": found.entries,
+            "Notebooks": found.notebooks,
+            "Artifacts": found.artifacts,
+            "Objects": found.objects,
+            "Size": show_size(found.size_bytes),
+            "Time to make it": show_seconds(found.seconds),
+            "Oldest entry": show_time(found.oldest_at),
+            "Newest entry": show_time(found.newest_at),
+            "Limit": found.limit or "none",
+        }
+    )
+
+
+@click.command("export")
+@click.argument("archive", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("names", nargs=-1, metavar="[ID_OR_PATH]...")
+@take_force
+@pass_cache
+def export_entries(
+    cache: NotebookCache, archive: Path, names: tuple[str, ...], force: bool
+) -> None:
+    """Write entries with all that they need into an archive, a tar file.
+
+    Without IDs or paths: all of them.
+    """
+    if archive.exists():
+        confirm(f"{archive} exists: write over it?", force=force)
+    number = cache.entries.export_to(archive, names or None)
+    click.echo(f"{archive}: {count(number, 'entry', 'entries')}")
+
+
+@click.command("import")
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@pass_cache
+def import_entries(cache: NotebookCache, archive: Path) -> None:
+    """Take the entries of an archive into the cache; everything is verified.
+
+    Exit status: 1 when something in it could not be taken.
+    """
+    imported = cache.entries.import_from(archive)
+    for problem in imported.problems:
+        click.echo(problem, err=True)
+    new = count(len(imported.entries), "new entry", "new entries")
+    click.echo(f"{new}, {imported.known} known already")
+    if imported.problems:
+        raise SystemExit(1)
