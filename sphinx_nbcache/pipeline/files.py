@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError
 from sphinx_nbcache.model import Notebook, Settings, digest_json
@@ -18,7 +20,7 @@ from sphinx_nbcache.pipeline.plan import (
 )
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Source
-from sphinx_nbcache.reading import FileReader, describe_versions
+from sphinx_nbcache.reading import FileReader, describe_versions, find_suffixes
 
 _FOLDER_SUFFIXES = (".ipynb", ".md")
 NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
@@ -106,8 +108,8 @@ def _walk(folder: Path, made: Iterable[Path]) -> Iterator[Path]:
     :param made: what builds have made; below it is looked only when it is named itself.
     """
     made = [path for path in made if not folder.is_relative_to(path)]
-    for suffix in _FOLDER_SUFFIXES:
-        for path in sorted(folder.rglob(f"*{suffix}")):
+    for suffix in (*_FOLDER_SUFFIXES, *find_suffixes()):
+        for path in sorted(folder.rglob(f"*{glob.escape(suffix)}")):
             name = path.relative_to(folder)
             is_hidden = any(part.startswith((".", "_")) for part in name.parts)
             is_made = is_excluded(name.as_posix()) or any(map(path.is_relative_to, made))
@@ -123,6 +125,7 @@ class FileReading:
     :param named: files that the caller named; what is no notebook among them is an error.
     :param timeout_s: longest time for one cell, unless a notebook itself says another; None
         for what the settings say.
+    :param readers: file to name of its reader, for those that are not read by their suffix.
     """
 
     def __init__(
@@ -132,12 +135,13 @@ class FileReading:
         named: frozenset[Path],
         *,
         timeout_s: float | None = None,
+        readers: Mapping[Path, str] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
         self._pages = pages
         self._named = named
-        self._reader = FileReader()
+        self._reader = FileReader(readers)
         self._rules: dict[Settings, str] = {}
 
     def read(self, source: Source, text: str) -> tuple[Notebook, Settings] | None:
@@ -156,8 +160,14 @@ class FileReading:
             raise NotebookReadError(path, NOT_A_NOTEBOOK)
         return None
 
-    def describe(self, source: Source) -> str:
-        """Return the settings that hold for a file, and who reads it."""
+    def describe(self, source: Source) -> str | None:
+        """Return the settings that hold for a file, and who reads it.
+
+        None where it is a reader whose code may change while its version stays.
+        """
+        reader = self._reader.describe(source.path)
+        if reader is None:
+            return None
         settings = self._find_settings(source.path)
         if settings not in self._rules:
             flags = [settings.mode, settings.allow_errors, settings.in_temp]
@@ -165,7 +175,7 @@ class FileReading:
             self._rules[settings] = digest_json(description)
         exclusion = find_exclusion(source.path, settings.excludepatterns)
         is_required = source.path in self._named or source.path in self._pages.by_path
-        return json.dumps([self._rules[settings], exclusion, is_required])
+        return json.dumps([self._rules[settings], reader, exclusion, is_required])
 
     def _find_settings(self, path: Path) -> Settings:
         if self._settings is not None:

@@ -1,14 +1,14 @@
-"""Which reader reads which file, outside Sphinx.
+"""The formats that are read without plug-ins, and what is asked of every reader.
 
 A reader is a function from path and text to nbformat 4 content; an error of any kind
-becomes a ``NotebookReadError``. Inside Sphinx MyST-NB's own configuration decides.
+becomes a ``NotebookReadError``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Notebook
@@ -17,16 +17,7 @@ JUPYTEXT_SUFFIXES = (".py", ".R", ".r", ".jl", ".Rmd", ".qmd", ".sh", ".q", ".cp
 """Suffixes that are read with jupytext when a file is named; others are not notebooks."""
 
 ReadFunction = Callable[[Path, str], Mapping[str, Any]]
-
-
-class Reader(Protocol):
-    """Reads sources of one project."""
-
-    def read(self, path: Path, text: str) -> Notebook | None:
-        """Return the notebook in a text, or None where the text is not a notebook.
-
-        Raises NotebookReadError.
-        """
+"""Takes a file's path and its text, which has Unix line ends; returns nbformat 4 content."""
 
 
 def read_ipynb(path: Path, text: str) -> Mapping[str, Any]:
@@ -53,24 +44,8 @@ def read_jupytext(path: Path, text: str) -> Mapping[str, Any]:
     return notebook
 
 
-class FileReader:
-    """The reader for files that are named on a command line or through the Python API."""
-
-    def read(self, path: Path, text: str) -> Notebook | None:
-        """Return the notebook in a text, or None where the text is not a notebook."""
-        function = _find_function(path, text)
-        return None if function is None else read_with(function, path, text)
-
-
-def _find_function(path: Path, text: str) -> ReadFunction | None:
-    if path.suffix == ".ipynb":
-        return read_ipynb
-    if path.suffix == ".md":
-        return read_myst_markdown if _is_myst_notebook(text) else None
-    return read_jupytext if path.suffix in JUPYTEXT_SUFFIXES else None
-
-
-def _is_myst_notebook(text: str) -> bool:
+def is_myst_notebook(text: str) -> bool:
+    """Return whether Markdown has the header of a MyST notebook."""
     if not text.startswith("---"):  # before the import, which is not free
         return False
     from myst_nb.core.read import is_myst_markdown_notebook
@@ -94,6 +69,20 @@ def read_with(function: ReadFunction, path: Path, text: str) -> Notebook:
     if flaw := _find_flaw(content):
         raise NotebookReadError(path, flaw)
     return Notebook(path, content)
+
+
+def find_errors(content: Mapping[str, Any]) -> list[str]:
+    """Return in what some content is not valid nbformat 4, as its schema says."""
+    import nbformat
+    from nbformat import validator
+
+    notebook = nbformat.from_dict(dict(content))
+    version, minor = notebook.get("nbformat"), notebook.get("nbformat_minor")
+    if version != 4 or not isinstance(minor, int):
+        return [f"nbformat {version!r}, nbformat_minor {minor!r} is not a version 4"]
+    # Unlike ``validate`` this neither mends what it finds nor warns.
+    found = validator.iter_validate(notebook, version=4, version_minor=minor)
+    return [f"{'/'.join(map(str, error.path)) or 'notebook'}: {error.message}" for error in found]
 
 
 def _find_flaw(content: Any) -> str | None:
