@@ -1,7 +1,7 @@
 """Stand-ins that implement the real interfaces, for our tests and for plug-in authors.
 
-Builders of notebooks, a listener that remembers, an executor that needs no kernels.
-Knows nothing of Sphinx or of a test framework.
+Builders of notebooks, a listener that remembers, an executor that needs no kernels; checks
+that a plug-in keeps its contract. Knows nothing of Sphinx or of a test framework.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sphinx_nbcache.errors import NotebookReadError
+from sphinx_nbcache.keys import compute_key, make_question
 from sphinx_nbcache.model import (
     DEFAULT_KERNEL,
     CellOutputs,
@@ -20,6 +22,7 @@ from sphinx_nbcache.model import (
     CellStatus,
     Failure,
     Job,
+    Key,
     Notebook,
     Outcome,
     Outputs,
@@ -27,6 +30,7 @@ from sphinx_nbcache.model import (
     Status,
     Topic,
 )
+from sphinx_nbcache.reading import ReadFunction, find_errors, is_built_in, read_text, read_with
 
 Cell = str | Mapping[str, Any]
 """A cell for the builders: a code cell's source, or a whole nbformat cell."""
@@ -221,3 +225,70 @@ class FakeExecutor:
         future: Future[Run] = Future()
         future.set_result(self._answer(job))
         return future
+
+
+def check_reader(
+    read: ReadFunction, example: str | Path, *, codes: Iterable[str], broken: str
+) -> None:
+    """Check that a reader does what ``nbcache.readers`` asks of it.
+
+    :param example: a file of the reader's format, with code in it.
+    :param codes: the code of its code cells, in order.
+    :param broken: a text that is not of the format.
+
+    Raises AssertionError, which says what is wrong in a sentence.
+    """
+    example = Path(example)
+    text = read_text(example)
+    notebook = read_with(read, example, text)
+    problems = find_errors(notebook.content)
+    assert not problems, f"what is read is not valid nbformat 4: {'; '.join(problems)}"
+    found = [cell.source for cell in notebook.iterate_code_cells()]
+    assert found == list(codes), f"the code that is read is {found!r}, not {list(codes)!r}"
+    assert _find_key(read_with(read, example, text)) == _find_key(notebook), (
+        "a text that is read twice has other code the second time"
+    )
+    _check_source(read, example, text, _find_key(notebook))
+    _check_refusal(read, example, broken)
+    _check_suffixes(getattr(read, "suffixes", ()), example)
+
+
+def _find_key(notebook: Notebook) -> Key:
+    """Return what is asked with a notebook, all else being equal."""
+    question = make_question(notebook, kernel=notebook.kernel_name, working_directory=".")
+    return compute_key(question)
+
+
+def _check_source(read: ReadFunction, example: Path, text: str, expected: Key) -> None:
+    """Check that a reader takes the text that it is given, from whatever file."""
+    elsewhere = example.parent / "no such folder" / example.name
+    message = (
+        "what is read depends on more than the text that is given, such as the file itself or "
+        "others beside it: changes of these would not be noticed"
+    )
+    try:
+        found = _find_key(read_with(read, elsewhere, text))
+    except NotebookReadError as error:
+        raise AssertionError(f"{message} ({error.reason})") from error
+    assert found == expected, message
+
+
+def _check_refusal(read: ReadFunction, example: Path, broken: str) -> None:
+    """Check that a reader raises for a text that is not of its format."""
+    try:
+        content = read(example, broken)
+    except Exception:  # noqa: BLE001 - any error is right, as read_with says
+        return
+    raise AssertionError(f"a broken text is read, as {content!r}: raise an error that says why")
+
+
+def _check_suffixes(suffixes: Any, example: Path) -> None:
+    is_right = isinstance(suffixes, tuple | list) and all(
+        isinstance(suffix, str) and suffix.startswith(".") and suffix != "." for suffix in suffixes
+    )
+    assert is_right, f"suffixes is {suffixes!r}, not a tuple of texts that begin with a dot"
+    taken = [suffix for suffix in suffixes if is_built_in(Path(f"a{suffix}"))]
+    assert not taken, f"{', '.join(taken)} is read by a built-in reader, and cannot be taken over"
+    assert not suffixes or example.name.endswith(tuple(suffixes)), (
+        f"the name of the example, {example.name}, ends with none of {', '.join(suffixes)}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -16,6 +17,7 @@ from sphinx_nbcache.testing import (
     Cell,
     FakeExecutor,
     RecordingProgress,
+    check_reader,
     code_cell,
     make_notebook,
     make_run,
@@ -102,3 +104,76 @@ def test_progress_is_remembered() -> None:
     assert (progress.stale, progress.started, progress.waits) == ([2], ["a"], [["b"]])
     assert (progress.warnings, progress.ticks) == (["careful"], 1)
     assert progress.topics == [(Topic.STORE, "")]
+
+
+class TestCheckReader:
+    """``check_reader``, with readers of a format that has one cell on each line."""
+
+    @staticmethod
+    def read(path: Path, text: str) -> dict[str, Any]:
+        """Keep the contract."""
+        lines = text.splitlines()
+        if "bad" in lines:
+            raise ValueError("it is bad")
+        return dict(make_notebook(*lines).content)
+
+    @pytest.fixture
+    def example(self, tmp_path: Path) -> Path:
+        """Return a file of two cells."""
+        path = tmp_path / "a.lines"
+        path.write_text("x\ny\n")
+        return path
+
+    def test_a_good_one_passes(self, example: Path) -> None:
+        check_reader(self.read, example, codes=["x", "y"], broken="bad")
+
+    def test_other_code_is_told(self, example: Path) -> None:
+        with pytest.raises(AssertionError, match=r"the code that is read is \['x', 'y'\]"):
+            check_reader(self.read, example, codes=["x"], broken="bad")
+
+    def test_a_broken_text_that_is_read_is_told(self, example: Path) -> None:
+        with pytest.raises(AssertionError, match="a broken text is read"):
+            check_reader(self.read, example, codes=["x", "y"], broken="good")
+
+    def test_content_that_is_not_valid_is_told(self, example: Path) -> None:
+        def read(path: Path, text: str) -> dict[str, Any]:
+            return {**self.read(path, text), "nbformat_minor": 5}  # whose cells need ids
+
+        with pytest.raises(AssertionError, match=r"not valid nbformat 4: .*'id' is a required"):
+            check_reader(read, example, codes=["x", "y"], broken="bad")
+
+    def test_content_of_another_version_is_told(self, example: Path) -> None:
+        def read(path: Path, text: str) -> dict[str, Any]:
+            return {**self.read(path, text), "nbformat": 3}
+
+        with pytest.raises(AssertionError, match="nbformat 3, nbformat_minor 4 is not a version 4"):
+            check_reader(read, example, codes=["x", "y"], broken="bad")
+
+    def test_one_that_is_not_pure_is_told(self, example: Path) -> None:
+        calls: list[str] = []
+
+        def read(path: Path, text: str) -> dict[str, Any]:
+            calls.append(text)
+            return self.read(path, "x\ny\n" + "more\n" * (len(calls) - 1))
+
+        with pytest.raises(AssertionError, match="other code the second time"):
+            check_reader(read, example, codes=["x", "y"], broken="bad")
+
+    def test_one_that_reads_the_file_itself_is_told(self, example: Path) -> None:
+        def read(path: Path, text: str) -> dict[str, Any]:
+            return self.read(path, path.read_text())
+
+        with pytest.raises(AssertionError, match="depends on more than the text"):
+            check_reader(read, example, codes=["x", "y"], broken="bad")
+
+    @pytest.mark.parametrize(
+        ("suffixes", "problem"),
+        [(".lines", "not a tuple"), ((".md",), "built-in reader"), ((".x",), "ends with none of")],
+    )
+    def test_wrong_suffixes_are_told(self, example: Path, suffixes: object, problem: str) -> None:
+        def read(path: Path, text: str) -> dict[str, Any]:
+            return self.read(path, text)
+
+        vars(read)["suffixes"] = suffixes
+        with pytest.raises(AssertionError, match=problem):
+            check_reader(read, example, codes=["x", "y"], broken="bad")
