@@ -25,7 +25,7 @@ extensions = [
     "nbcache_commands",
 ]
 # ".py" is a notebook format here, so what is Python and no page has to be named.
-exclude_patterns = ["_build", "_ext", "conf.py", "jupyter_execute"]
+exclude_patterns = ["_build", "_ext", "conf.py", "jupyter_execute", "examples-plugin"]
 
 html_theme = "furo"
 html_title = f"sphinx-nbcache {__version__}"

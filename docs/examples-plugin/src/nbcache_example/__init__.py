@@ -1,0 +1,1 @@
+"""Plug-ins for sphinx-nbcache: the reader ``doctest`` and the executor ``journal``."""
