@@ -12,6 +12,7 @@ from sphinx_nbcache.cli.checking import check
 from sphinx_nbcache.cli.executing import execute, exit_for, show_totals, take_execution
 from sphinx_nbcache.cli.keeping import export_entries, import_entries, prune, stats
 from sphinx_nbcache.cli.looking import plan, status, why
+from sphinx_nbcache.cli.moving_over import import_jupyter_cache
 from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.project_group import project
@@ -64,7 +65,7 @@ def verify(cache: NotebookCache, repair: bool) -> None:
 _COMMANDS = (
     *(notebook, cache_group, project),
     *(why, plan, status, check),
-    *(prune, stats, export_entries, import_entries),
+    *(prune, stats, export_entries, import_entries, import_jupyter_cache),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -18,6 +18,8 @@ _NOTES = {
     "network": "it used the network: what it got there is not looked at",
     "processes": "it started other programs: what those read is not looked at",
     "unobserved": "nobody saw what it read: only what is declared makes it stale",
+    "imported": "its outputs come from jupyter-cache: nobody saw what it read, so only what is "
+    "declared makes it stale",
 }
 _NOTHING = "no notebooks"
 

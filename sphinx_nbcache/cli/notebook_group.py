@@ -93,7 +93,7 @@ def _make_row(item: ListedNotebook, path_length: int, *, with_assets: bool) -> l
     row = [
         str(record.id),
         shorten(record.path, path_length),
-        record.reader or "-",
+        item.reader or "-",
         show_time(record.added_at),
         _describe(item),
     ]
@@ -124,7 +124,7 @@ def info(cache: NotebookCache, name: str, has_traceback: bool, is_json: bool) ->
         {
             "ID": item.record.id,
             "Path": item.record.path,
-            "Reader": item.record.reader or None,
+            "Reader": item.reader or None,
             "Added": show_time(item.record.added_at),
             "Status": _describe(item),
             "Reason": None if standing is None else standing.reason,

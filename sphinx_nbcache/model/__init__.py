@@ -1,7 +1,7 @@
 """Frozen values that travel between the layers; no I/O, no third-party library."""
 
 from sphinx_nbcache.model.digest import digest_bytes, digest_json, to_canonical_json
-from sphinx_nbcache.model.entry import ENTRY_FORMAT, Entry
+from sphinx_nbcache.model.entry import ENTRY_FORMAT, IMPORTED, Entry
 from sphinx_nbcache.model.inputs import (
     ABSENT,
     UNSTABLE,
@@ -39,6 +39,7 @@ __all__ = [
     "ABSENT",
     "DEFAULT_KERNEL",
     "ENTRY_FORMAT",
+    "IMPORTED",
     "UNSTABLE",
     "Artifact",
     "CellOutputs",

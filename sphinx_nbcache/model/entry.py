@@ -16,6 +16,8 @@ from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.outcome import Artifact, CellRun
 
 ENTRY_FORMAT = 3
+IMPORTED = "imported"
+"""The note on a run that was made elsewhere: nobody saw what it read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,8 @@ class Entry:
     """Path of the notebook that was run, relative to the project root; for people."""
     artifacts: tuple[Artifact, ...] = ()
     notes: tuple[str, ...] = ()
-    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``."""
+    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``,
+    ``imported``."""
 
     @property
     def name(self) -> str:

@@ -42,6 +42,8 @@ class Settings:
     excludepatterns: tuple[str, ...] = ()
     kernel_rgx_aliases: tuple[tuple[str, str], ...] = ()
     """(regular expression, kernel name) pairs; the first full match wins."""
+    assets: tuple[str, ...] = ()
+    """Files that it needs in a temporary folder, relative to its own."""
 
     def to_json(self) -> str:
         """Return a text form, for those who were not there when they were read."""
@@ -100,6 +102,8 @@ class Job:
     kernel: str
     working_directory: Path | None
     """None for a temporary folder of its own."""
+    assets: tuple[Path, ...] = ()
+    """Files that are copied into the temporary folder, from the notebook's folder or below."""
     timeout_s: float | None
     """Longest time for one cell; None for no limit."""
     allow_errors: bool

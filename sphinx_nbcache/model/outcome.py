@@ -144,7 +144,8 @@ class Outcome:
     declared: Declared = field(default_factory=Declared)
     """What its outputs depend on beside what was seen."""
     notes: tuple[str, ...] = ()
-    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``."""
+    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``,
+    ``imported``."""
     warnings: tuple[str, ...] = ()
     """Changes that do not make it stale, because ``nbcache_track`` says so."""
     phases: Mapping[str, float] = field(default_factory=dict)

@@ -5,7 +5,8 @@ from sphinx_nbcache.pipeline.collect import READ_ERROR
 from sphinx_nbcache.pipeline.declared import declare_for_all, unite_declared
 from sphinx_nbcache.pipeline.documentation import note_documentation
 from sphinx_nbcache.pipeline.drift import CellDrift, Drift
-from sphinx_nbcache.pipeline.entry_list import IMPORTED, CachedEntry, EntryList, Stats
+from sphinx_nbcache.pipeline.entry_list import CachedEntry, EntryList, Stats
+from sphinx_nbcache.pipeline.handover import Handover, Left, LeftBehind, ListedFile
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
 from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_cache import NotebookCache
@@ -15,9 +16,9 @@ from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
+from sphinx_nbcache.pipeline.taking_over import take_over
 
 __all__ = [
-    "IMPORTED",
     "NOT_CACHED",
     "READ_ERROR",
     "Asked",
@@ -25,6 +26,10 @@ __all__ = [
     "CellDrift",
     "Drift",
     "EntryList",
+    "Handover",
+    "Left",
+    "LeftBehind",
+    "ListedFile",
     "ListedNotebook",
     "Lookup",
     "NotebookCache",
@@ -45,5 +50,6 @@ __all__ = [
     "make_plan",
     "merge_outputs",
     "note_documentation",
+    "take_over",
     "unite_declared",
 ]

@@ -22,15 +22,13 @@ from sphinx_nbcache.errors import (
     RecordNotFoundError,
     StoreError,
 )
-from sphinx_nbcache.model import Artifact, Entry, Inputs, Job, Outputs, digest_json
+from sphinx_nbcache.model import IMPORTED, Artifact, Entry, Inputs, Job, Outputs, digest_json
 from sphinx_nbcache.pipeline.executed import collect_outputs, describe_cells, find_flaw
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.recording import record_declared
 from sphinx_nbcache.store import Imported, Limits, Pruned, UnreadableError
 
-IMPORTED = "imported"
-"""The note on an entry that was made elsewhere: only what is declared can make it stale."""
 _NO_ID = "the cache has no entry with this ID; `nbcache cache list` shows them"
 _NO_ENTRY = "the cache has no outputs for it as it is now"
 _NO_ARTIFACT = "the entry has no artifact of this name"

@@ -21,6 +21,7 @@ from sphinx_nbcache.pipeline.plan import (
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.reading import FileReader, describe_versions, find_suffixes
+from sphinx_nbcache.store import NotebookRecord
 
 _FOLDER_SUFFIXES = (".ipynb", ".md")
 NOT_A_NOTEBOOK = "it is text without a notebook's header, or of an unknown format"
@@ -125,7 +126,8 @@ class FileReading:
     :param named: files that the caller named; what is no notebook among them is an error.
     :param timeout_s: longest time for one cell, unless a notebook itself says another; None
         for what the settings say.
-    :param readers: file to name of its reader, for those that are not read by their suffix.
+    :param records: the project's list, by path: which reader reads a file, and what assets
+        it has.
     """
 
     def __init__(
@@ -135,13 +137,15 @@ class FileReading:
         named: frozenset[Path],
         *,
         timeout_s: float | None = None,
-        readers: Mapping[Path, str] = MappingProxyType({}),
+        records: Mapping[Path, NotebookRecord] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._timeout_s = timeout_s
         self._pages = pages
         self._named = named
+        readers = {path: record.reader for path, record in records.items() if record.reader}
         self._reader = FileReader(readers)
+        self._records = records
         self._rules: dict[Settings, str] = {}
 
     def read(self, source: Source, text: str) -> tuple[Notebook, Settings] | None:
@@ -152,6 +156,7 @@ class FileReading:
             settings = self._find_settings(path)
             if self._timeout_s is not None:
                 settings = replace(settings, timeout_s=self._timeout_s)
+            settings = replace(settings, assets=self._find_assets(path))
             settings = apply_mystnb_metadata(settings, notebook.metadata)
             return notebook, apply_execution_metadata(settings, notebook.metadata)
         if path.suffix not in _FOLDER_SUFFIXES and path in self._pages.by_path:
@@ -175,7 +180,12 @@ class FileReading:
             self._rules[settings] = digest_json(description)
         exclusion = find_exclusion(source.path, settings.excludepatterns)
         is_required = source.path in self._named or source.path in self._pages.by_path
-        return json.dumps([self._rules[settings], reader, exclusion, is_required])
+        assets = self._find_assets(source.path)
+        return json.dumps([self._rules[settings], reader, exclusion, is_required, assets])
+
+    def _find_assets(self, path: Path) -> tuple[str, ...]:
+        record = self._records.get(path)
+        return () if record is None else record.assets
 
     def _find_settings(self, path: Path) -> Settings:
         if self._settings is not None:

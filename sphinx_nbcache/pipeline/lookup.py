@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sphinx_nbcache.keys import find_changes
 from sphinx_nbcache.model import (
+    IMPORTED,
     Artifact,
     Declared,
     Entry,
@@ -116,7 +117,7 @@ class Lookup:
         entries, problems = self._project.store.find_entries(asked.key)
         damaged = tuple(map(str, problems))
         best: Answer | None = None
-        for entry in self._sort(entries):
+        for entry in self._sort(_pass_over_imported(entries)):
             verdict = self.judge(entry.inputs, asked, entry.artifacts, entry.executed_at)
             if not verdict.changes:
                 return Answer(asked=asked, entry=entry, verdict=verdict, damaged=damaged)
@@ -207,6 +208,15 @@ class Memory:
     def note(self, name: str, value: str) -> None:
         """Remember a text."""
         self.new[name] = value
+
+
+def _pass_over_imported(entries: list[Entry]) -> list[Entry]:
+    """Return the entries of a key that were seen to be made, if there is one.
+
+    What was taken over from jupyter-cache holds whatever changes: it must not answer for a
+    notebook of which it is known that what it reads has changed.
+    """
+    return [entry for entry in entries if IMPORTED not in entry.notes] or entries
 
 
 def find_undeclared(inputs: Inputs, declared: Declared) -> Iterator[str]:

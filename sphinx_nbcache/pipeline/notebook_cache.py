@@ -24,13 +24,15 @@ from sphinx_nbcache.pipeline.build import build
 from sphinx_nbcache.pipeline.drift import Drift, check
 from sphinx_nbcache.pipeline.entry_list import EntryList
 from sphinx_nbcache.pipeline.files import Choice, FileReading, choose_files, choose_pages
+from sphinx_nbcache.pipeline.handover import Handover
 from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_list import NotebookList
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
-from sphinx_nbcache.store import Problem
+from sphinx_nbcache.pipeline.taking_over import list_sources, take_over
+from sphinx_nbcache.store import Problem, read_jupyter_cache
 
 _LOGGER = logging.getLogger("sphinx_nbcache")
 _NOT_FROZEN = "False for a check: it starts kernels"
@@ -219,6 +221,26 @@ class NotebookCache:
     def find_format(self) -> str | None:
         """Return the format of the cache's folder; None where there is none yet."""
         return self._opened.project.store.find_format()
+
+    def import_jupyter_cache(self, path: str | Path) -> Handover:
+        """Take over what a jupyter-cache holds, for the notebooks of this project.
+
+        These are the pages that the last ``sphinx-build`` knew, the notebooks below the
+        project's folder that was given, and the files of the project that the jupyter-cache
+        names. The old folder stays as it is.
+
+        What is on the old project list and still there comes onto ours.
+
+        Returns what was taken over, what was not, and the old project list. Raises StoreError
+        when ``path`` is not the folder of a jupyter-cache, its database is damaged, or the
+        cache cannot be written.
+        """
+        old = read_jupyter_cache(Path(path).resolve())
+        opened = self._opened
+        sources = list_sources(old, opened.open_pages(), opened.project, opened.folder)
+        handover = take_over(old, sources, reading=opened.read_files(), project=opened.project)
+        self.notebooks.take_over(handover.listed)
+        return handover
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Read everything in the cache and return what is damaged.

@@ -14,12 +14,15 @@ from typing import Any
 
 from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError, RecordNotFoundError
 from sphinx_nbcache.pipeline.files import NOT_A_NOTEBOOK
+from sphinx_nbcache.pipeline.handover import ListedFile
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
-from sphinx_nbcache.reading import read_text
+from sphinx_nbcache.reading import FileReader, find_reader, load_reader, read_text
 from sphinx_nbcache.store import NotebookRecord, ProjectList
 
+_BY_SUFFIX = ("nbformat", "jupytext", "myst_nb_md")
+"""Readers of jupyter-cache that files get here without being named."""
 _NO_ID = "the project has no notebook with this ID; `nbcache notebook list` shows them"
 _NOT_LISTED = "is not on the project's list; `nbcache notebook add` puts it there"
 
@@ -34,6 +37,8 @@ class ListedNotebook:
     """None where the file is gone, or no notebook any more."""
     entry_id: int | None = None
     """ID of the entry that holds its outputs now."""
+    reader: str = ""
+    """Name of the reader that its record or its suffix asks for; empty where there is none."""
     traceback: str = ""
     """Of its last run, if that failed."""
 
@@ -53,7 +58,7 @@ class ListedNotebook:
         return {
             "id": self.record.id,
             "path": self.record.path,
-            "reader": self.record.reader or None,
+            "reader": self.reader or None,
             "assets": list(self.record.assets),
             "added_at": self.record.added_at,
             "entry_id": self.entry_id,
@@ -92,7 +97,7 @@ class NotebookList:
         found = [self._locate(path) for path in paths]
         kept = {path: self._relate_assets(path, assets) for path in found}
         for path in found:
-            self._require_notebook(path, reader or "")
+            self._require_notebook(path, reader)
         names = {self._project.relate(path): kept[path] for path in found}
 
         def work(before: ProjectList) -> tuple[ProjectList, tuple[NotebookRecord, ...]]:
@@ -103,6 +108,27 @@ class NotebookList:
             return before, tuple(added[name] for name in names)
 
         return self._project.store.change_project(work)
+
+    def take_over(self, files: Iterable[ListedFile]) -> None:
+        """Put the notebooks of another list on this one, as far as they are there.
+
+        Raises StoreError.
+        """
+        found = [(item.path, item) for item in files if item.path is not None]
+        if not found:
+            return
+
+        def work(before: ProjectList) -> tuple[ProjectList, None]:
+            now = time.time()
+            known = {record.path for record in before.notebooks}
+            for path, item in found:
+                name, own = self._project.relate(path), _choose_present(path.parent, item.assets)
+                if name not in known:
+                    reader = "" if item.reader in _BY_SUFFIX else item.reader
+                    before = before.add(name, reader=reader, assets=own, now=now)
+            return before, None
+
+        self._project.store.change_project(work)
 
     def list_all(self) -> tuple[ListedNotebook, ...]:
         """Return all notebooks and how they stand, in the order of their IDs.
@@ -183,6 +209,7 @@ class NotebookList:
             path=self._project.root / record.path,
             standing=standing,
             entry_id=None if entry is None else ids.get(entry),
+            reader=record.reader or find_reader(self._project.root / record.path),
             traceback=index.find_traceback(record.path) if has_failed else "",
         )
 
@@ -201,12 +228,18 @@ class NotebookList:
             found[asset.relative_to(path.parent).as_posix()] = None
         return tuple(found)
 
-    def _require_notebook(self, path: Path, reader: str) -> None:
+    def _require_notebook(self, path: Path, reader: str | None) -> None:
         if not path.is_file():
             raise NotebookNotFoundError(path)
-        source = Source(self._project.relate(path), path)
-        if self._opened.read_files([path]).read(source, read_text(path)) is None:
+        if reader is not None:
+            load_reader(reader)
+        chosen = {path: reader} if reader else {}
+        if FileReader(chosen).read(path, read_text(path)) is None:
             raise NotebookReadError(path, NOT_A_NOTEBOOK)
+
+
+def _choose_present(folder: Path, assets: Iterable[str]) -> list[str]:
+    return [name for name in assets if (folder / name).is_file()]
 
 
 def _find(

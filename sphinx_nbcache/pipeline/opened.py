@@ -80,9 +80,17 @@ class Opened:
     def read_files(
         self, named: Iterable[Path] = (), *, timeout_s: float | None = None
     ) -> FileReading:
-        """Return how files are read; what is no notebook among the named ones is an error."""
-        pages = self.open_pages()
-        return FileReading(self.settings, pages, frozenset(named), timeout_s=timeout_s)
+        """Return how files are read; what is no notebook among the named ones is an error.
+
+        Raises StoreError when the project's list cannot be read.
+        """
+        return FileReading(
+            self.settings,
+            self.open_pages(),
+            frozenset(named),
+            timeout_s=timeout_s,
+            records=self.list_records(),
+        )
 
     def plan(self, path: Path) -> Plan:
         """Return what is to be done with one notebook.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -66,13 +67,17 @@ def make_plan(
         allow_errors=settings.allow_errors,
     )
     wishes = read_wishes(notebook, timeout_s=project.config.notebook_timeout)
-    declared, problems = resolve_declared(wishes.declared, notebook.path.parent, project)
+    # A copy of an asset is read, which nobody takes for an input.
+    depends = (*wishes.declared.depends, *map(glob.escape, settings.assets))
+    asked = replace(wishes.declared, depends=depends)
+    declared, problems = resolve_declared(asked, notebook.path.parent, project)
     job = Job(
         name=name,
         notebook=notebook,
         key=compute_key(question),
         kernel=kernel,
         working_directory=folder,
+        assets=tuple(notebook.path.parent / name for name in settings.assets),
         timeout_s=settings.timeout_s,
         allow_errors=settings.allow_errors,
         demands=wishes.demands,

@@ -65,7 +65,8 @@ class Standing:
     seconds: float | None = None
     """How long that took."""
     notes: tuple[str, ...] = ()
-    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``."""
+    """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``,
+    ``imported``."""
     skip_reason: str = ""
     """Why it is not to be executed; empty if it is."""
     problems: tuple[str, ...] = ()

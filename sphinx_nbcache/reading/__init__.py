@@ -14,6 +14,7 @@ from sphinx_nbcache.reading.location import find_file_line
 from sphinx_nbcache.reading.plugins import (
     READER_GROUP,
     ReaderInfo,
+    find_reader,
     find_suffixes,
     is_built_in,
     list_readers,
@@ -32,6 +33,7 @@ __all__ = [
     "describe_versions",
     "find_errors",
     "find_file_line",
+    "find_reader",
     "find_suffixes",
     "is_built_in",
     "list_readers",

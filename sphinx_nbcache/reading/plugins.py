@@ -64,6 +64,14 @@ def load_reader(name: str) -> ReadFunction:
     return Readers().load(name)
 
 
+def find_reader(path: Path) -> str:
+    """Return the name of the reader that a file's suffix asks for; empty where there is none."""
+    try:
+        return Readers().find_name(path) or ""
+    except ConfigurationError:  # told of where a file is read with it
+        return ""
+
+
 def find_suffixes() -> tuple[str, ...]:
     """Return the suffixes of the notebooks that plug-ins read.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,14 +79,26 @@ class Answers:
 
         Raises CacheError.
         """
+        return self._build(self.list_sources(docnames), rerun, unchanged)
+
+    def list_sources(self, docnames: Iterable[str]) -> list[Source]:
+        """Return those documents that may be notebooks."""
         sources = [Source(name, Path(self.app.env.doc2path(name))) for name in docnames]
-        ours = [source for source in sources if self._is_ours(source.path)]
-        return self._build(ours, rerun, unchanged)
+        return [source for source in sources if self._is_ours(source.path)]
+
+    def make_reading(self, note_config: Callable[[str, NbParserConfig], None]) -> PageReading:
+        """Return what reads the pages of this build."""
+        return PageReading(self._env.myst_config, self.site_config, note_config)
+
+    @property
+    def site_config(self) -> NbParserConfig:
+        """Return MyST-NB's configuration of all notebooks, before their own overrides."""
+        site: NbParserConfig = self._env.mystnb_config
+        return site
 
     def find_config(self, docname: str) -> NbParserConfig:
         """Return MyST-NB's configuration of a notebook; the site's if it was not read."""
-        site: NbParserConfig = self._env.mystnb_config
-        return self.configs.get(docname, site)
+        return self.configs.get(docname, self.site_config)
 
     def ask(self, docname: str, page: Page) -> Outcome:
         """Return the outcome of a page as it is being parsed.
@@ -134,8 +146,7 @@ class Answers:
         rerun: Mapping[str, str],
         unchanged: Mapping[str, Iterable[Artifact]],
     ) -> Report:
-        env = self._env
-        reading = PageReading(env.myst_config, env.mystnb_config, self.configs.__setitem__)
+        reading = self.make_reading(self.configs.__setitem__)
         try:
             report = build(
                 sources,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from myst_nb.sphinx_ext import OUTPUT_FOLDER
@@ -15,6 +16,8 @@ from sphinx_nbcache.errors import ConfigurationError
 
 PREFIX = "nbcache_"
 _MODE_NAMES = ("nb_execution_mode", "jupyter_execute_notebooks")
+_FOLDER, _OLD_FOLDER = "nb_execution_cache_path", "jupyter_cache"
+"""MyST-NB's option for the folder of jupyter-cache, and its deprecated name."""
 
 
 def add_options(app: Sphinx) -> None:
@@ -49,8 +52,20 @@ def read_options(config: SphinxConfig) -> Config:
     Raises Sphinx's ConfigError with one line for a wrong value.
     """
     values = {option.name: config[PREFIX + option.name] for option in OPTIONS}
+    if not values["path"]:
+        values["path"] = _find_folder(config)
     given = {name.removeprefix(PREFIX) for name in config.overrides if name.startswith(PREFIX)}
     try:
         return Config.from_values(values, os.environ, prefix=PREFIX, first=frozenset(given))
     except ConfigurationError as error:
         raise ConfigError(str(error)) from error
+
+
+def _find_folder(config: SphinxConfig) -> Path | None:
+    """Return the folder that MyST-NB's own option names, as MyST-NB finds it.
+
+    That is from the current folder, and the deprecated name comes first.
+    """
+    given = {*config._raw_config, *config.overrides}  # noqa: SLF001 - as above
+    value = config[_OLD_FOLDER if _OLD_FOLDER in given else _FOLDER]
+    return Path(value).absolute() if isinstance(value, str) and value else None

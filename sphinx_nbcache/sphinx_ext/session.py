@@ -25,6 +25,7 @@ from sphinx_nbcache.model import Outcome, Report, Status, Topic, Totals, digest_
 from sphinx_nbcache.pipeline import READ_ERROR, Project
 from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.sphinx_ext.answers import Answers
+from sphinx_nbcache.sphinx_ext.moving_over import take_over_once
 from sphinx_nbcache.sphinx_ext.options import choose_mode, exclude_executed, read_options
 from sphinx_nbcache.sphinx_ext.parser import add_parser
 from sphinx_nbcache.sphinx_ext.progress import SphinxProgress
@@ -88,6 +89,7 @@ class Session:
 
         Sphinx itself knows the text of a page and the files that it shows, by their mtime.
         """
+        take_over_once(self.answers)
         self.answers.begin()
         return [outcome.name for outcome in _list_known(env) if self._find_reason(outcome)]
 

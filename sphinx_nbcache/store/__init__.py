@@ -5,6 +5,12 @@ from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import remove_abandoned_drafts
 from sphinx_nbcache.store.index import FailedRun, Flow, Index, News, PageRow
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored
+from sphinx_nbcache.store.jupyter_cache import (
+    OldCache,
+    OldRun,
+    is_jupyter_cache,
+    read_jupyter_cache,
+)
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
@@ -24,6 +30,8 @@ __all__ = [
     "News",
     "NotebookRecord",
     "Objects",
+    "OldCache",
+    "OldRun",
     "PageRow",
     "Problem",
     "ProjectList",
@@ -32,5 +40,7 @@ __all__ = [
     "Store",
     "Stored",
     "UnreadableError",
+    "is_jupyter_cache",
+    "read_jupyter_cache",
     "remove_abandoned_drafts",
 ]

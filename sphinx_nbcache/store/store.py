@@ -68,6 +68,20 @@ class Store:
             path / "project.json", tmp=tmp, lock=path / "locks/project.lock"
         )
 
+    def is_made(self) -> bool:
+        """Return whether the folder is a cache already: something was stored in it."""
+        return (self.path / "FORMAT").exists()
+
+    def make(self) -> None:
+        """Make the folder a cache before anything is stored.
+
+        Raises StoreError when it cannot be written.
+        """
+        try:
+            self._prepare()
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+
     def save_outputs(self, outputs: Outputs) -> str:
         """Store outputs as an object and return its digest.
 
@@ -162,10 +176,7 @@ class Store:
 
         Raises StoreError when it cannot be written.
         """
-        try:
-            self._prepare()
-        except OSError as error:
-            raise StoreError(self.path, f"cannot be written: {error}") from error
+        self.make()
         return self.project_file.change(work)
 
     def export_to(self, target: Path, names: AbstractSet[str] | None = None) -> int:
@@ -191,10 +202,7 @@ class Store:
 
         Raises StoreError when it is none, or the store cannot be written.
         """
-        try:
-            self._prepare()
-        except OSError as error:
-            raise StoreError(self.path, f"cannot be written: {error}") from error
+        self.make()
         return read_archive(archive, entries=self.entries, objects=self.objects, tmp=self._tmp)
 
     def clear(self) -> None:
@@ -394,7 +402,7 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the folder a cache that backup tools and git know as one."""
-        if (self.path / "FORMAT").exists():
+        if self.is_made():
             return
         write_atomically(self.path / "CACHEDIR.TAG", _CACHEDIR_TAG, tmp=self._tmp)
         write_atomically(self.path / ".gitignore", b"*\n", tmp=self._tmp)

@@ -10,13 +10,18 @@ from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.pipeline import Project, Source
 from sphinx_nbcache.pipeline.documentation import Pages
 from sphinx_nbcache.pipeline.files import FileReading
+from sphinx_nbcache.store import NotebookRecord
 
 TEXT = "# %%\nx = 1\n"
 
 
 def make_reading(project: Project, path: Path, readers: dict[Path, str]) -> FileReading:
     """Return the reading of one file that was named."""
-    return FileReading(None, Pages(project, None), frozenset([path]), readers=readers)
+    records = {
+        path: NotebookRecord(id=1, path=path.name, added_at=0.0, reader=reader)
+        for path, reader in readers.items()
+    }
+    return FileReading(None, Pages(project, None), frozenset([path]), records=records)
 
 
 def test_a_file_is_read_with_the_reader_that_is_said(project: Project) -> None:
