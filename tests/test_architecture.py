@@ -47,7 +47,7 @@ HOMES = {
     "sqlite3": {"store"},
     "zstandard": {"store"},
     "filelock": {"store"},
-    "click": {"cli"},
+    "click": {"cli", "sphinx_ext"},  # a directive runs click commands of anyone
     "rich": {"cli"},
 }
 LONGEST_FILE = 450

@@ -196,3 +196,17 @@ def check_capacities(value: Any) -> tuple[tuple[str, int], ...]:
     if 0 in found.values():
         raise ValueError
     return tuple(found.items())
+
+
+def check_table(rows: Mapping[str, str]) -> Callable[[Any], tuple[tuple[str, str], ...]]:
+    """Return a check for a dict of texts, which is added to some rows that are always there."""
+
+    def check(value: Any) -> tuple[tuple[str, str], ...]:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        table = {**rows, **value}
+        if not all(isinstance(text, str) for row in table.items() for text in row):
+            raise ValueError
+        return tuple(table.items())
+
+    return check

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sphinx_nbcache.config.checks import (
     check_capacities,
@@ -26,6 +26,7 @@ from sphinx_nbcache.config.checks import (
     check_positive,
     check_seconds,
     check_size,
+    check_table,
 )
 from sphinx_nbcache.errors import ConfigurationError
 
@@ -34,6 +35,13 @@ ON_ERROR = ("fail", "warn")
 KERNEL_STARTS = ("auto", "fork", "spawn")
 TRACKED = ("files", "listings", "missing", "modules", "packages", "python")
 """The classes of inputs that ``track`` sets a level for."""
+_OLD_COMMANDS, _COMMANDS = "jupyter_cache.cli.commands", "sphinx_nbcache.cli"
+_COMMAND_NAMES = {
+    f"{_OLD_COMMANDS}.cmd_main:jcache": f"{_COMMANDS}:main",
+    f"{_OLD_COMMANDS}.cmd_notebook:cmnd_notebook": f"{_COMMANDS}:notebook",
+    f"{_OLD_COMMANDS}.cmd_cache:cmnd_cache": f"{_COMMANDS}:cache",
+    f"{_OLD_COMMANDS}.cmd_project:cmnd_project": f"{_COMMANDS}:project",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ class Option:
     """Returns the value in its final type; raises ValueError or TypeError if it is wrong."""
     variable: str | None = None
     """Environment variable that sets it too."""
+    rebuild: Literal["", "env"] = ""
+    """Sphinx's word for what is made again when the value changes; ``env`` for all pages."""
 
     def read(self, value: Any, name: str) -> Any:
         """Check a value; ``name`` is how the user spelled the option.
@@ -230,6 +240,35 @@ OPTIONS = (
         "pattern that matches no notebook gives a warning.",
         check_patterns,
     ),
+    Option(
+        "cli_folder",
+        None,
+        "a folder",
+        "Where the commands of the directives `nbcache-cli` and `jcache-cli` run, relative to the "
+        "folder of `conf.py`. By default the folder above the sources.",
+        check_path,
+        rebuild="env",
+    ),
+    Option(
+        "cli_cache",
+        None,
+        "a folder",
+        "The one cache that the commands on all pages work on, relative to the folder of "
+        "`conf.py`. By default each page has a cache of its own in Sphinx's folder of doctrees, "
+        "which begins empty whenever the page is read.",
+        check_path,
+        rebuild="env",
+    ),
+    Option(
+        "cli_names",
+        _COMMAND_NAMES,
+        "a dict of texts",
+        "Which command the directives run for a name on a page, both as `module:attribute`. What "
+        "you give is added to the default, which lets pages about jupyter-cache show this "
+        "package's commands.",
+        check_table(_COMMAND_NAMES),
+        rebuild="env",
+    ),
 )
 
 
@@ -260,6 +299,10 @@ class Config:
     entries_per_key: int = 10
     check_ignore: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
+    cli_folder: Path | None = None
+    cli_cache: Path | None = None
+    cli_names: tuple[tuple[str, str], ...] = tuple(_COMMAND_NAMES.items())
+    """(name on a page, command that is meant) pairs."""
 
     @property
     def is_temporary(self) -> bool:

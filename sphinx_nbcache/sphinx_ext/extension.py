@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sphinx.application import Sphinx
 
+from sphinx_nbcache.sphinx_ext.command_directives import add_commands
 from sphinx_nbcache.sphinx_ext.directives import (
     CellsDirective,
     ReportDirective,
@@ -30,6 +31,7 @@ def setup_extension(app: Sphinx, version: str) -> ExtensionMetadata:
     add_options(app)
     session = Session()
     app.connect("config-inited", session.on_config_inited, priority=_LATE)
+    app.connect("config-inited", add_commands, priority=_LATE)
     app.connect("env-get-outdated", session.on_env_get_outdated)
     app.connect("env-before-read-docs", session.on_env_before_read_docs, priority=_LATE)
     app.connect("env-updated", session.on_env_updated)

@@ -21,10 +21,10 @@ _FOLDER, _OLD_FOLDER = "nb_execution_cache_path", "jupyter_cache"
 
 
 def add_options(app: Sphinx) -> None:
-    """Declare every option to Sphinx; none of them changes a page, so none re-reads it."""
+    """Declare every option to Sphinx; those that pages follow from have them read again."""
     for option in OPTIONS:
         default = list(option.default) if isinstance(option.default, tuple) else option.default
-        app.add_config_value(PREFIX + option.name, default, "", Any)
+        app.add_config_value(PREFIX + option.name, default, option.rebuild, Any)
 
 
 def choose_mode(config: SphinxConfig) -> None:

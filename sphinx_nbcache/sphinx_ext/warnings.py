@@ -38,6 +38,10 @@ class WarningSubtype(StrEnum):
     """Kernels cannot be started or limited as the configuration asks. The build goes on."""
     DIRECTIVE = "directive"
     """``nbcache-cells`` names a page that is not a notebook."""
+    CLI = "cli"
+    """``nbcache-cli`` or ``jcache-cli`` names a command that cannot be run, or one that fails
+    without ``:allow-exception:``; or ``nbcache-clear`` would delete what is not the
+    documentation's."""
 
 
 def warn(
