@@ -47,8 +47,9 @@ def _replace_paths(text: str, shown: Mapping[str, str]) -> str:
     """Replace whole paths and beginnings of paths, the longest first."""
     paths = sorted(shown, key=len, reverse=True)
     either = "|".join(map(re.escape, paths))
-    pattern = re.compile(rf"(?<![\w./\\~-])(?:{either})(?![\w-]|\.\w)")
-    return pattern.sub(lambda found: shown[found.group()], text)
+    start = rf"({_COLOURS.pattern}|(?<![\w./\\~-]))"  # a code ends with a letter
+    pattern = re.compile(rf"{start}({either})(?![\w-]|\.\w)")
+    return pattern.sub(lambda found: found[1] + shown[found[2]], text)
 
 
 def strip_codes(text: str) -> str:
