@@ -18,6 +18,7 @@ from sphinx.config import Config as SphinxConfig
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from sphinx_nbcache.errors import NbCacheError
 from sphinx_nbcache.sphinx_ext.command_line import CommandLine, read_line
 from sphinx_nbcache.sphinx_ext.command_output import make_blocks, shorten_paths, strip_codes
 from sphinx_nbcache.sphinx_ext.command_place import CommandPlace
@@ -44,7 +45,7 @@ class ClearDirective(PlacedDirective):
         """Delete it, or say why not."""
         try:
             self.place.clear(self.env.docname)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, NbCacheError) as error:
             self.warn(f"{self.name}: {error}")
         return []
 

@@ -16,6 +16,7 @@ from sphinx.config import Config as SphinxConfig
 
 from sphinx_nbcache.config import CACHE_FOLDER, find_cache_path, find_project_root
 from sphinx_nbcache.sphinx_ext.options import read_options
+from sphinx_nbcache.store import Store
 
 _CACHES = "nbcache-cli"
 _MARKS = ("CACHEDIR.TAG", "FORMAT")
@@ -79,14 +80,17 @@ class CommandPlace:
         """Delete the cache that the commands of a page work on, if it is there.
 
         Raises ValueError with a sentence when it is not known to belong to the documentation,
-        OSError when it cannot be deleted.
+        OSError or StoreError when it cannot be deleted.
         """
         path = self.find_cache(docname)
         if not path.exists():
             return
-        if self.shared_cache is not None and (reason := self._find_objection(path)):
+        if self.shared_cache is None:
+            shutil.rmtree(path)
+            return
+        if reason := self._find_objection(path):
             raise ValueError(f"{path} is not cleared: {reason}")
-        shutil.rmtree(path)
+        Store(path).clear()  # what the user keeps in it stays
 
     def _find_objection(self, path: Path) -> str:
         """Return why a folder that the user has named may not be deleted; empty if it may."""
