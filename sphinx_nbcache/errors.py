@@ -9,6 +9,7 @@ NbCacheError
 ├── NotExecutedError       a notebook to be stored as executed was not: execute it first
 ├── AlreadyCachedError     what is to be stored is there already: allow to overwrite it
 ├── MissingExtraError      a library for this is not installed: install the extra
+├── GitError               git is not there or refuses: go into a repository, or install git
 └── StoreError             the store's folder cannot be used: mend rights or space
 
 How a notebook ended is never an exception: see ``model.Outcome``.
@@ -103,6 +104,15 @@ class MissingExtraError(NbCacheError):
         self.library = library
         self.extra = extra
         super().__init__(f'{library} is not installed: run `pip install "sphinx-nbcache[{extra}]"`')
+
+
+class GitError(NbCacheError):
+    """Git could not do what was asked of it."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(f"{folder}: {reason}")
 
 
 class StoreError(NbCacheError):

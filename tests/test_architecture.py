@@ -24,7 +24,7 @@ TIERS = {
     "reading": 1, "keys": 1, "store": 1, "running": 1, "observing": 1,
     "pipeline": 2, "memo": 2,
     "sphinx_ext": 3, "cli": 3, "testing": 3,
-    TOP: 4,
+    TOP: 4, "__main__": 4,
 }  # fmt: skip
 SIDEWAYS = {("config", "errors"), ("config", "model")}
 """The only imports between two parts of one tier: everything may raise our errors."""
@@ -44,6 +44,7 @@ HOMES = {
     "nbdime": {"pipeline"},
     "nbformat": {"reading", "running", "pipeline", "sphinx_ext"},
     "jupytext": {"reading"},
+    "nbstripout": {"reading"},
     "sqlite3": {"store"},
     "zstandard": {"store"},
     "filelock": {"store"},

@@ -12,6 +12,7 @@ from sphinx_nbcache import errors
 from sphinx_nbcache.errors import (
     AlreadyCachedError,
     ConfigurationError,
+    GitError,
     MissingExtraError,
     NbCacheError,
     NotCachedError,
@@ -32,6 +33,7 @@ ALL = [
     NotExecutedError(PATH, "cell 2 comes before cell 1"),
     AlreadyCachedError(PATH),
     MissingExtraError("dask", "dask"),
+    GitError(PATH, "this folder is in no git repository"),
     StoreError(PATH, "cannot be written"),
 ]
 

@@ -9,6 +9,7 @@ import click
 
 from sphinx_nbcache.cli.cache_group import cache_group
 from sphinx_nbcache.cli.checking import check
+from sphinx_nbcache.cli.completion import take_completion
 from sphinx_nbcache.cli.executing import execute, exit_for, show_totals, take_execution
 from sphinx_nbcache.cli.keeping import export_entries, import_entries, prune, stats
 from sphinx_nbcache.cli.looking import plan, status, why
@@ -16,6 +17,7 @@ from sphinx_nbcache.cli.moving_over import import_jupyter_cache
 from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.project_group import project
+from sphinx_nbcache.cli.stripping import strip
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import NotebookCache
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sphinx-nbcache", prog_name="nbcache")
 @take_path("--cache-path")
+@take_completion
 def main() -> None:
     """Execute notebooks, only the stale ones, and keep their outputs.
 
@@ -66,6 +69,7 @@ _COMMANDS = (
     *(notebook, cache_group, project),
     *(why, plan, status, check),
     *(prune, stats, export_entries, import_entries, import_jupyter_cache),
+    strip,
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sphinx_nbcache.cli.completion import complete_files
 from sphinx_nbcache.cli.opening import Command, pass_cache
 from sphinx_nbcache.cli.tables import list_json, show_time
 
@@ -26,7 +27,9 @@ _NOTHING = "no notebooks"
 
 def take_names(command: Command) -> Command:
     """Add the arguments that all of these commands have."""
-    names = click.argument("names", nargs=-1, metavar="[PAGE_OR_PATH]...")
+    names = click.argument(
+        "names", nargs=-1, metavar="[PAGE_OR_PATH]...", shell_complete=complete_files
+    )
     is_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
     return names(is_json(pass_cache(command)))
 

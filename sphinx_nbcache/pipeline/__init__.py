@@ -6,6 +6,13 @@ from sphinx_nbcache.pipeline.declared import declare_for_all, unite_declared
 from sphinx_nbcache.pipeline.documentation import note_documentation
 from sphinx_nbcache.pipeline.drift import CellDrift, Drift
 from sphinx_nbcache.pipeline.entry_list import CachedEntry, EntryList, Stats
+from sphinx_nbcache.pipeline.git_filter import (
+    FilterState,
+    find_filter,
+    install_filter,
+    make_command,
+    remove_filter,
+)
 from sphinx_nbcache.pipeline.handover import Handover, Left, LeftBehind, ListedFile
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
 from sphinx_nbcache.pipeline.merge import merge_outputs
@@ -16,6 +23,7 @@ from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
+from sphinx_nbcache.pipeline.stripping import Stripped, find_strippable, strip_files
 from sphinx_nbcache.pipeline.taking_over import take_over
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "CellDrift",
     "Drift",
     "EntryList",
+    "FilterState",
     "Handover",
     "Left",
     "LeftBehind",
@@ -42,14 +51,21 @@ __all__ = [
     "Standing",
     "State",
     "Stats",
+    "Stripped",
     "Verdict",
     "apply_execution_metadata",
     "build",
     "declare_for_all",
     "find_exclusion",
+    "find_filter",
+    "find_strippable",
+    "install_filter",
+    "make_command",
     "make_plan",
     "merge_outputs",
     "note_documentation",
+    "remove_filter",
+    "strip_files",
     "take_over",
     "unite_declared",
 ]

@@ -98,18 +98,19 @@ def _expand(paths: Iterable[str | Path], project: Project) -> Iterator[tuple[Pat
         if not path.exists():
             raise NotebookNotFoundError(path)
         if path.is_dir():
-            yield from ((found, False) for found in _walk(path, project.ignored))
+            yield from ((found, False) for found in walk(path, project.ignored))
         else:
             yield path, True
 
 
-def _walk(folder: Path, made: Iterable[Path]) -> Iterator[Path]:
+def walk(folder: Path, made: Iterable[Path] = (), suffixes: Iterable[str] = ()) -> Iterator[Path]:
     """Yield what may be a notebook below a folder, hidden and built folders left out.
 
     :param made: what builds have made; below it is looked only when it is named itself.
+    :param suffixes: of the files; by default those of all notebooks that are looked for.
     """
     made = [path for path in made if not folder.is_relative_to(path)]
-    for suffix in (*_FOLDER_SUFFIXES, *find_suffixes()):
+    for suffix in suffixes or (*_FOLDER_SUFFIXES, *find_suffixes()):
         for path in sorted(folder.rglob(f"*{glob.escape(suffix)}")):
             name = path.relative_to(folder)
             is_hidden = any(part.startswith((".", "_")) for part in name.parts)

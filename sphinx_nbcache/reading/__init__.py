@@ -20,6 +20,7 @@ from sphinx_nbcache.reading.plugins import (
     list_readers,
     load_reader,
 )
+from sphinx_nbcache.reading.stripping import StripRules, require_stripper, strip_bytes
 from sphinx_nbcache.reading.versions import describe_versions
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ReadFunction",
     "Reader",
     "ReaderInfo",
+    "StripRules",
     "decode_text",
     "describe_versions",
     "find_errors",
@@ -41,4 +43,6 @@ __all__ = [
     "read_bytes",
     "read_text",
     "read_with",
+    "require_stripper",
+    "strip_bytes",
 ]

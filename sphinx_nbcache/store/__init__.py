@@ -2,7 +2,7 @@
 
 from sphinx_nbcache.store.archive import Imported
 from sphinx_nbcache.store.entries import Entries, Problem
-from sphinx_nbcache.store.files import remove_abandoned_drafts
+from sphinx_nbcache.store.files import place_atomically, remove_abandoned_drafts, take_stamp
 from sphinx_nbcache.store.index import FailedRun, Flow, Index, News, PageRow
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored
 from sphinx_nbcache.store.jupyter_cache import (
@@ -41,6 +41,8 @@ __all__ = [
     "Stored",
     "UnreadableError",
     "is_jupyter_cache",
+    "place_atomically",
     "read_jupyter_cache",
     "remove_abandoned_drafts",
+    "take_stamp",
 ]

@@ -72,15 +72,19 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes], *, tmp: Path) ->
 
 
 def place_atomically(
-    path: Path, pieces: Iterable[bytes], *, mode: int, confirm: Callable[[], None]
+    path: Path,
+    pieces: Iterable[bytes],
+    *,
+    mode: int,
+    confirm: Callable[[], None],
+    is_flushed: bool = False,
 ) -> Stamp:
     """Write a file outside the store, through a draft beside it; return its stamp.
-
-    It can be made again, so it is not flushed to the disk.
 
     :param pieces: its bytes; what raises while they are made leaves everything as it was.
     :param mode: its permissions.
     :param confirm: called just before the file takes its place; may raise, too.
+    :param is_flushed: put it on the disk first; not needed for what can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{DRAFT_PREFIX}{_make_suffix()}")
@@ -90,6 +94,8 @@ def place_atomically(
         with open(draft, "xb", opener=opener) as file:
             file.writelines(pieces)
             file.flush()
+            if is_flushed:
+                os.fsync(file.fileno())
             stamp = Stamp.from_stat(os.fstat(file.fileno()))
         draft.chmod(mode & 0o777)
         confirm()
