@@ -1,7 +1,7 @@
 """What runs read, under which names, and what of it has changed; knows no store, no kernel."""
 
 from sphinx_nbcache.observing.digests import Digests
-from sphinx_nbcache.observing.exclusions import is_excluded
+from sphinx_nbcache.observing.exclusions import is_excluded, is_excluded_name
 from sphinx_nbcache.observing.packages import Packages
 from sphinx_nbcache.observing.places import Places
 from sphinx_nbcache.observing.present import Environment, Present
@@ -16,5 +16,6 @@ __all__ = [
     "Sighting",
     "find_written",
     "is_excluded",
+    "is_excluded_name",
     "record_inputs",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
 from functools import lru_cache
 
 EXCLUDED = (
@@ -35,12 +36,13 @@ EXCLUDED = (
     ".nbcache-*",
 )
 """Patterns of names: what tools, editors and builds put beside the work itself."""
+_EXCLUDED = re.compile("|".join(map(translate, EXCLUDED)))
 
 
 @lru_cache(maxsize=4096)
 def is_excluded_name(name: str) -> bool:
     """Return whether a file or folder of this name is never looked at."""
-    return any(fnmatchcase(name, pattern) for pattern in EXCLUDED)
+    return _EXCLUDED.match(name) is not None
 
 
 def is_excluded(path: str) -> bool:

@@ -1,4 +1,10 @@
-"""The one orchestrator and the Python API; knows neither Sphinx nor a terminal."""
+"""The one orchestrator and the Python API; knows neither Sphinx nor a terminal.
+
+``merge_outputs`` is imported when it is first asked for: it needs nbformat, which takes longer
+to import than most commands take.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.pipeline.build import NOT_CACHED, build
 from sphinx_nbcache.pipeline.collect import READ_ERROR
@@ -15,7 +21,6 @@ from sphinx_nbcache.pipeline.git_filter import (
 )
 from sphinx_nbcache.pipeline.handover import Handover, Left, LeftBehind, ListedFile
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
-from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_cache import NotebookCache
 from sphinx_nbcache.pipeline.notebook_list import ListedNotebook, NotebookList
 from sphinx_nbcache.pipeline.plan import apply_execution_metadata, find_exclusion, make_plan
@@ -25,6 +30,9 @@ from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
 from sphinx_nbcache.pipeline.stripping import Stripped, find_strippable, strip_files
 from sphinx_nbcache.pipeline.taking_over import take_over
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.pipeline.merge import merge_outputs
 
 __all__ = [
     "NOT_CACHED",
@@ -69,3 +77,11 @@ __all__ = [
     "take_over",
     "unite_declared",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "merge_outputs":
+        from sphinx_nbcache.pipeline.merge import merge_outputs
+
+        return merge_outputs
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

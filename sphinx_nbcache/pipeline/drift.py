@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Job, Outcome, Outputs, Run, Status
@@ -24,7 +24,10 @@ from sphinx_nbcache.pipeline.scratch import Scratch
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Look, look
 from sphinx_nbcache.reading import read_text
-from sphinx_nbcache.running import Executor, hold_interruptions
+from sphinx_nbcache.running import hold_interruptions
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.running import Executor
 
 __all__ = ["CellDrift", "Drift", "check"]
 

@@ -10,10 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.errors import (
     AlreadyCachedError,
@@ -28,6 +25,9 @@ from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.recording import record_declared
 from sphinx_nbcache.store import Imported, Limits, Pruned, UnreadableError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _NO_ID = "the cache has no entry with this ID; `nbcache cache list` shows them"
 _NO_ENTRY = "the cache has no outputs for it as it is now"
@@ -357,6 +357,8 @@ class EntryList:
 
 def _make_notebook(asked: Mapping[str, Any], entry: Entry, outputs: Outputs) -> NotebookNode:
     """Return the code cells of a question with the outputs that an entry has for them."""
+    import nbformat
+
     cells: list[NotebookNode] = []
     for (source, tags), found in zip(asked["cells"], outputs.cells, strict=True):
         fields: dict[str, Any] = {"metadata": {"tags": tags} if tags else {}}

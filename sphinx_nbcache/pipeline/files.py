@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError
 from sphinx_nbcache.model import Notebook, Settings, digest_json
-from sphinx_nbcache.observing import is_excluded
+from sphinx_nbcache.observing import is_excluded_name
 from sphinx_nbcache.pipeline.documentation import Pages
 from sphinx_nbcache.pipeline.plan import (
     apply_execution_metadata,
@@ -109,14 +109,26 @@ def walk(folder: Path, made: Iterable[Path] = (), suffixes: Iterable[str] = ()) 
     :param made: what builds have made; below it is looked only when it is named itself.
     :param suffixes: of the files; by default those of all notebooks that are looked for.
     """
-    made = [path for path in made if not folder.is_relative_to(path)]
-    for suffix in suffixes or (*_FOLDER_SUFFIXES, *find_suffixes()):
-        for path in sorted(folder.rglob(f"*{glob.escape(suffix)}")):
-            name = path.relative_to(folder)
-            is_hidden = any(part.startswith((".", "_")) for part in name.parts)
-            is_made = is_excluded(name.as_posix()) or any(map(path.is_relative_to, made))
-            if path.is_file() and not is_hidden and not is_made:
-                yield path
+    suffixes = tuple(suffixes) or (*_FOLDER_SUFFIXES, *find_suffixes())
+    others = {os.fspath(path) for path in made if not folder.is_relative_to(path)}
+    found: dict[str, list[Path]] = {suffix: [] for suffix in suffixes}
+    for place, folders, names in os.walk(folder):
+        # What is not looked into is not even listed: environments have many thousand files.
+        folders[:] = (
+            name
+            for name in folders
+            if not _is_passed_over(name) and os.path.join(place, name) not in others  # noqa: PTH118
+        )
+        for name in names:
+            suffix = next(filter(name.endswith, suffixes), None)
+            if suffix and not _is_passed_over(name):
+                found[suffix].append(Path(place, name))
+    for paths in found.values():
+        yield from (path for path in sorted(paths) if path.is_file())
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith((".", "_")) or is_excluded_name(name)
 
 
 class FileReading:

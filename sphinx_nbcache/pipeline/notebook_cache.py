@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.errors import (
@@ -25,7 +22,6 @@ from sphinx_nbcache.pipeline.drift import Drift, check
 from sphinx_nbcache.pipeline.entry_list import EntryList
 from sphinx_nbcache.pipeline.files import Choice, FileReading, choose_files, choose_pages
 from sphinx_nbcache.pipeline.handover import Handover
-from sphinx_nbcache.pipeline.merge import merge_outputs
 from sphinx_nbcache.pipeline.notebook_list import NotebookList
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.progress import Progress, Silence
@@ -33,6 +29,9 @@ from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
 from sphinx_nbcache.pipeline.taking_over import list_sources, take_over
 from sphinx_nbcache.store import Problem, read_jupyter_cache
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _LOGGER = logging.getLogger("sphinx_nbcache")
 _NOT_FROZEN = "False for a check: it starts kernels"
@@ -195,6 +194,8 @@ class NotebookCache:
 
         Raises NotCachedError when there are none, NotebookNotFoundError, NotebookReadError.
         """
+        from sphinx_nbcache.pipeline.merge import merge_outputs
+
         path = self._locate(path)
         plan = self._opened.plan(path)
         entry = self._opened.find_entry(plan)
@@ -210,6 +211,8 @@ class NotebookCache:
         Raises NotCachedError, NotebookNotFoundError, NotebookReadError, and StoreError when
         the file cannot be written, or is the notebook itself: sources are never changed.
         """
+        import nbformat
+
         target, merged = self._locate(output_path), self.merge(path)
         if target == self._locate(path):
             raise StoreError(target, "is the source itself, which is never changed")

@@ -1,16 +1,25 @@
-"""Kernels, one notebook to one Run, executors."""
+"""Kernels, one notebook to one Run, executors.
+
+What drives kernels is imported when it is first asked for: most commands and builds run
+nothing, and Jupyter's libraries take longer to import than all else takes together.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.running.environment import find_interpreter
-from sphinx_nbcache.running.executor import (
-    Executor,
-    ExecutorRequest,
-    LocalExecutor,
-    create_executor,
-)
 from sphinx_nbcache.running.interruption import hold_interruptions
-from sphinx_nbcache.running.kernels import ChooseModules, fork_nothing
 from sphinx_nbcache.running.limits import can_limit_memory
 from sphinx_nbcache.running.preloading import scan_imports
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.running.executor import (
+        Executor,
+        ExecutorRequest,
+        LocalExecutor,
+        create_executor,
+    )
+    from sphinx_nbcache.running.kernels import ChooseModules, fork_nothing
 
 __all__ = [
     "ChooseModules",
@@ -24,3 +33,18 @@ __all__ = [
     "hold_interruptions",
     "scan_imports",
 ]
+_LATER = {
+    "ChooseModules": "kernels",
+    "Executor": "executor",
+    "ExecutorRequest": "executor",
+    "LocalExecutor": "executor",
+    "create_executor": "executor",
+    "fork_nothing": "kernels",
+}
+"""Name to the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ import pytest
 
 from sphinx_nbcache.testing import write_notebook
 from tests.cli.conftest import Run
+from tests.conftest import RunPython
 
 
 @pytest.fixture
@@ -80,3 +81,21 @@ def test_an_empty_project_has_no_notebooks(run: Run, command: str) -> None:
     assert run(command).output == "no notebooks\n"
     assert run(command, "--json").output == "[]\n"
     assert run("plan").output == "0 of 0 notebooks would run\n"
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "why"])
+def test_looking_at_what_is_cached_imports_no_library_of_jupyter(
+    project_folder: Path, run_python: RunPython, command: str
+) -> None:
+    write_notebook(project_folder / "a.ipynb", "print(1)")
+    run_main = "from sphinx_nbcache.cli import main; main([{!r}, '.'])"
+    run_python(run_main.format("execute"), cwd=project_folder)
+    code = f"""
+import sys
+try:
+    {run_main.format(command)}
+finally:
+    heavy = {{"nbformat", "nbclient", "jupyter_client", "IPython", "zmq"}}
+    print(sorted(heavy & sys.modules.keys()))
+"""
+    assert run_python(code, cwd=project_folder).stdout.endswith("\n[]\n")
