@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="sphinx-nbcache", prog_name="nbcache")
+@click.version_option(None, "-v", "--version", package_name="sphinx-nbcache", prog_name="nbcache")
 @take_path("--cache-path")
 @take_completion
 def main() -> None:

@@ -130,10 +130,12 @@ class Flight:
     ) -> None:
         try:
             while waiting or self._flying or self._ended:
-                self._take_off(waiting, schedule, executor)
-                self._land()  # only now: the next ones run while these are saved
+                if self._fail_fast:
+                    self._land()
                 if self._first_failed:
                     self._give_up(waiting)
+                self._take_off(waiting, schedule, executor)
+                self._land()  # only now: the next ones run while these are saved
                 self._wait()
                 self._tell(executor)
                 check()

@@ -18,8 +18,8 @@ def run(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs the command in the project's folder."""
     monkeypatch.chdir(project_folder)
 
-    def run_command(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, arguments)
+    def run_command(*arguments: str, input: str | None = None) -> Result:  # noqa: A002 - click's
+        result = CliRunner().invoke(main, arguments, input=input)
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result
 

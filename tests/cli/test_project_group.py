@@ -1,0 +1,105 @@
+"""``nbcache project``: as ``jcache project``, with exit statuses that tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sphinx_nbcache.testing import write_notebook
+from tests.cli.conftest import Run
+from tests.cli.samples import write_executed
+
+
+def test_version_is_the_format_and_without_a_cache_an_error(run: Run, project_folder: Path) -> None:
+    none = run("project", "version")
+    assert (none.exit_code, none.stderr) == (1, "Error: No cache found.\n")
+    write_executed(project_folder / "a.ipynb")
+    run("cache", "add", "a.ipynb")
+    assert run("project", "version").output == "1\n"
+
+
+def test_clear_removes_the_folder_after_asking(run: Run, project_folder: Path) -> None:
+    write_executed(project_folder / "a.ipynb")
+    run("cache", "add", "a.ipynb")
+    assert run("project", "clear", input="n\n").exit_code == 1
+    assert (project_folder / ".nbcache/FORMAT").exists()
+    assert run("project", "clear", "--force").output == "Cache cleared!\n"
+    assert not (project_folder / ".nbcache").exists()
+
+
+def test_a_folder_that_is_no_cache_is_not_cleared(run: Run, project_folder: Path) -> None:
+    (project_folder / "data").mkdir()
+    (project_folder / "data/precious").touch()
+    result = run("project", "-p", "data", "clear", "-f")
+    assert (result.exit_code, "is no cache of this tool" in result.stderr) == (2, True)
+    assert (project_folder / "data/precious").exists()
+
+
+def test_what_is_not_ours_in_the_folder_stays(run: Run, project_folder: Path) -> None:
+    write_executed(project_folder / "a.ipynb")
+    run("cache", "add", "a.ipynb")
+    (project_folder / ".nbcache/mine").touch()
+    run("project", "clear", "-f")
+    assert [path.name for path in (project_folder / ".nbcache").iterdir()] == ["mine"]
+
+
+def test_the_limit_is_none_until_it_is_set(run: Run) -> None:
+    assert run("project", "cache-limit").output == "Current cache limit: none\n"
+    assert run("project", "cache-limit", "3").output == "Cache limit changed!\n"
+    assert run("project", "cache-limit").output == "Current cache limit: 3\n"
+    run("project", "cache-limit", "none")
+    assert run("project", "cache-limit").output == "Current cache limit: none\n"
+
+
+@pytest.mark.parametrize("limit", ["0", "x", "1.5"])
+def test_a_wrong_limit_is_refused(run: Run, limit: str) -> None:
+    assert run("project", "cache-limit", limit).exit_code == 2
+
+
+def test_a_build_keeps_the_limit_but_what_it_used_itself(run: Run, project_folder: Path) -> None:
+    for number in range(4):
+        write_executed(project_folder / f"old{number}.ipynb", [(f"print({number})", "")])
+        run("cache", "add", f"old{number}.ipynb")
+    run("project", "cache-limit", "1")
+    for name in "ab":
+        write_notebook(project_folder / f"{name}.ipynb", f"print('{name}')")
+    assert run("execute", "a.ipynb", "b.ipynb").exit_code == 0
+    paths = [item["path"] for item in json.loads(run("cache", "list", "--json").output)]
+    assert sorted(paths) == ["a.ipynb", "b.ipynb"]
+    assert run("verify").output.endswith(": sound\n")
+
+
+def test_all_run_and_what_failed_is_told_with_status_1(run: Run, project_folder: Path) -> None:
+    write_notebook(project_folder / "bad.ipynb", "1 / 0")
+    write_notebook(project_folder / "good.ipynb", "print(1)")
+    (project_folder / "gone.ipynb").write_text("{}")
+    write_notebook(project_folder / "gone.ipynb", "1")
+    run("notebook", "add", "bad.ipynb", "good.ipynb", "gone.ipynb")
+    (project_folder / "gone.ipynb").unlink()
+    result = run("project", "execute", "-v", "warning")
+    assert result.exit_code == 1
+    assert result.stdout.endswith(
+        "succeeded:\n- good.ipynb\nexcepted:\n- bad.ipynb\nerrored:\n- gone.ipynb\n"
+    )
+    assert "ran  good.ipynb" not in result.stdout
+    again = run("project", "execute", "--timeout", "20", "-e", "local-serial")
+    assert "succeeded: []\nexcepted:\n- bad.ipynb\n" in again.output
+
+
+def test_a_failure_can_keep_others_from_starting(run: Run, project_folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_notebook(project_folder / f"{name}.ipynb", f"'{name}'\n1 / 0")
+    result = run("execute", "--fail-fast", "-j", "1", ".")
+    assert result.exit_code == 1
+    assert "(0 hits, 0 ran, 1 failed, 2 not executed)" in result.stdout
+
+
+@pytest.mark.parametrize("executor", ["local-parallel", "temp-parallel"])
+def test_force_holds_for_every_executor(run: Run, project_folder: Path, executor: str) -> None:
+    write_notebook(project_folder / "a.ipynb", "print(1)")
+    run("notebook", "add", "a.ipynb")
+    for _ in range(2):
+        result = run("project", "execute", "--force", "-e", executor)
+        assert "succeeded:\n- a.ipynb\n" in result.output
