@@ -89,7 +89,6 @@ class Session:
 
         Sphinx itself knows the text of a page and the files that it shows, by their mtime.
         """
-        take_over_once(self.answers)
         self.answers.begin()
         return [outcome.name for outcome in _list_known(env) if self._find_reason(outcome)]
 
@@ -116,6 +115,7 @@ class Session:
         another one has just written; their pages are read again only if that changed what
         the page says.
         """
+        take_over_once(self.answers)
         records = get_records(env)
         names = {*docnames, *_list_failed(env)}
         others = {name: records[name] for name in records.keys() - names}
