@@ -77,9 +77,10 @@ OPTIONS = (
         "path",
         None,
         "a folder",
-        "Folder of the cache, relative to the folder of `conf.py`. By default `.nbcache` in the "
-        "project root: the nearest folder above that has a `.git` or a `pyproject.toml`, else "
-        "the folder of `conf.py` itself. The environment variable comes before `conf.py`, the "
+        "Folder of the cache, relative to the folder of `conf.py`. By default that of MyST-NB's "
+        "`nb_execution_cache_path`, if this is set; else `.nbcache` in the project root: the "
+        "nearest folder above that has a `.git` or a `pyproject.toml`, else the folder of "
+        "`conf.py` itself. The environment variable comes before `conf.py`, the "
         "command line (`-D nbcache_path=...`) before both.",
         check_path,
         "NBCACHE_PATH",

@@ -49,7 +49,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Outcome], str], Callable[[Outcome], Any]
     "status": ("Status", lambda o: str(o.status), lambda o: str(o.status)),
     "when": ("When", lambda o: _format_time(o.executed_at), lambda o: o.executed_at or 0.0),
     "seconds": ("Seconds", lambda o: f"{o.seconds:.2f}", lambda o: o.seconds),
-    "cells": ("Cells", lambda o: str(len(o.cells)), lambda o: len(o.cells)),
+    "cells": ("Cells", lambda o: str(len(o.cells) or ""), lambda o: len(o.cells)),
     "slowest": (
         "Slowest cell",
         _format_slowest,
@@ -179,6 +179,8 @@ def _make_cells(env: BuildEnvironment, placeholder: nodes.Element) -> nodes.Node
         warn(env.config, f"nbcache-cells: {text}", WarningSubtype.DIRECTIVE, env.docname)
         return nodes.paragraph(text=f"{text}.")
     cells = from_record(placeholder["target"], Path(), record).cells
+    if not cells:  # it is not executed, or was taken over from jupyter-cache
+        return nodes.paragraph(text="Nothing is known of a run of its cells.")
     total = sum(cell.seconds for cell in cells) or 1.0
     rows = [[nodes.Text(text) for text in _describe_cell(cell, total)] for cell in cells]
     return make_table(["Cell", "Status", "Started", "Seconds", "Share"], rows)
