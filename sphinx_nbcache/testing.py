@@ -7,11 +7,13 @@ that a plug-in keeps its contract. Knows nothing of Sphinx or of a test framewor
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.keys import compute_key, make_question
@@ -31,6 +33,9 @@ from sphinx_nbcache.model import (
     Topic,
 )
 from sphinx_nbcache.reading import ReadFunction, find_errors, is_built_in, read_text, read_with
+
+if TYPE_CHECKING:
+    from sphinx_nbcache.running import Executor
 
 Cell = str | Mapping[str, Any]
 """A cell for the builders: a code cell's source, or a whole nbformat cell."""
@@ -292,3 +297,138 @@ def _check_suffixes(suffixes: Any, example: Path) -> None:
     assert not suffixes or example.name.endswith(tuple(suffixes)), (
         f"the name of the example, {example.name}, ends with none of {', '.join(suffixes)}"
     )
+
+
+_PATIENCE_S = 120.0
+_STOPPED_S = 2.0
+_MEET = """
+import pathlib, time
+pathlib.Path("{0}").touch()
+end = time.monotonic() + 60
+while not pathlib.Path("{1}").exists():
+    assert time.monotonic() < end, "the other one does not come"
+    time.sleep(0.05)
+"""
+_LIVE = """
+import time
+while True:
+    with open("alive", "a") as file:
+        file.write("x")
+    time.sleep(0.1)
+"""
+
+
+def check_executor(open_executor: Callable[[], Executor], *, folder: Path | None = None) -> None:
+    """Run small notebooks in an executor and see that it keeps its contract.
+
+    For the tests of a plug-in: call it with what makes your executor. Needs the kernel
+    ``python3`` where notebooks run.
+
+    :param open_executor: returns a new executor, not entered yet, at each call.
+    :param folder: where notebooks run; one that all machines see, if there are several. By
+        default a temporary folder of this machine.
+
+    Raises AssertionError, with a sentence that says what is wrong.
+    """
+    with TemporaryDirectory(prefix="nbcache-check-", dir=folder) as temporary:
+        root = Path(temporary).resolve()
+        with open_executor() as executor:
+            _check_capacity(executor)
+            _check_success(executor, root)
+            _check_failure(executor, root)
+            _check_temporary_folder(executor)
+            _check_several(executor, root)
+        _check_end(open_executor, root)
+
+
+def _check_capacity(executor: Executor) -> None:
+    capacity = executor.capacity
+    assert isinstance(capacity, int), f"its capacity is {capacity!r}, not a whole number"
+    assert capacity >= 1, f"its capacity is {capacity}: no notebook would ever run"
+    assert isinstance(executor.notices, list), "its notices are no list, so none can be taken out"
+
+
+def _check_success(executor: Executor, root: Path) -> None:
+    raising = code_cell("raise ValueError", tags=["raises-exception"])
+    job = _make_job("import os; print(os.getcwd())", raising, "6 * 7", folder=root)
+    run = _finish(executor.submit(job))
+    failure = run.failure and run.failure.headline
+    assert run.status is Status.RAN, f"a sound notebook ended as {run.status}: {failure}"
+    assert run.job == job, "a run belongs to another job than the one that was submitted"
+    merged = [cell.outputs if cell else [] for cell in run.outputs.cells]
+    assert len(merged) == 3, f"a notebook of three cells has outputs for {len(merged)}"
+    told = str(merged[0][0].get("text", "")).strip() if merged[0] else ""
+    assert told == str(root), (
+        f"a notebook of {root} ran in {told or 'no folder that it could print'}"
+    )
+    kinds = [output["output_type"] for output in merged[1]]
+    assert kinds == ["error"], f"a cell that may raise an exception, and does, has outputs {kinds}"
+    assert merged[2], "there is no output of the cell after one that may raise an exception"
+    assert merged[2][0]["data"]["text/plain"] == "42", f"6 * 7 gave {merged[2][0]}"
+    numbers = [cell.number for cell in run.cells]
+    assert numbers == [1, 2, 3], f"its cells 1, 2, 3 are reported as {numbers}"
+
+
+def _check_failure(executor: Executor, root: Path) -> None:
+    run = _finish(executor.submit(_make_job("1", "1 / 0", "3", folder=root)))
+    assert run.status is Status.FAILED, f"a notebook that divides by zero ended as {run.status}"
+    assert run.failure is not None, "a failed notebook has no failure that says why"
+    found = (run.failure.name, run.failure.cell)
+    assert found == ("ZeroDivisionError", 2), f"1 / 0 in cell 2 is reported as {found}"
+    last = run.cells[-1].status if run.cells else None
+    assert last is CellStatus.NOT_RUN, f"the cell after the one that failed is reported as {last}"
+
+
+def _check_temporary_folder(executor: Executor) -> None:
+    run = _finish(executor.submit(_make_job("import os; print(os.listdir())", folder=None)))
+    assert run.status is Status.RAN, f"a notebook in a temporary folder ended as {run.status}"
+    (cell,) = run.outputs.cells
+    text = str(cell.outputs[0]["text"]).strip() if cell and cell.outputs else "nothing"
+    assert text == "[]", f"a temporary folder is not empty: it holds {text}"
+
+
+def _check_several(executor: Executor, root: Path) -> None:
+    if executor.capacity < 2:
+        return
+    names = (("a", "b"), ("b", "a"))
+    jobs = [_make_job(_MEET.format(*pair), folder=root) for pair in names]
+    runs = [_finish(future) for future in [executor.submit(job) for job in jobs]]
+    is_sound = all(run.status is Status.RAN for run in runs)
+    assert is_sound, f"its capacity is {executor.capacity}, but two notebooks did not run at once"
+
+
+def _check_end(open_executor: Callable[[], Executor], root: Path) -> None:
+    alive = root / "alive"
+    with open_executor() as executor:
+        future = executor.submit(_make_job(_LIVE, folder=root))
+        end = time.monotonic() + _PATIENCE_S
+        while not alive.exists():
+            assert not future.done(), "a notebook that would run for ever has ended by itself"
+            assert time.monotonic() < end, f"no notebook has started within {_PATIENCE_S:g} s"
+            time.sleep(0.05)
+    size = alive.stat().st_size
+    assert future.done(), "its context was left, and a future is neither done nor cancelled"
+    time.sleep(_STOPPED_S)
+    assert alive.stat().st_size == size, "its context was left, and a notebook still runs"
+
+
+def _make_job(*cells: Cell, folder: Path | None) -> Job:
+    notebook = make_notebook(*cells)
+    return Job(
+        name="notebook",
+        notebook=notebook,
+        key=Key("0" * 64),
+        kernel=DEFAULT_KERNEL,
+        working_directory=folder,
+        timeout_s=_PATIENCE_S,
+        allow_errors=False,
+    )
+
+
+def _finish(future: Future[Run]) -> Run:
+    try:
+        return future.result(_PATIENCE_S)
+    except TimeoutError:
+        raise AssertionError(f"a notebook has not ended within {_PATIENCE_S:g} s") from None
+    except BaseException as error:
+        raise AssertionError(f"a future raised {error!r}: what goes wrong is a Run") from error

@@ -42,6 +42,7 @@ HOMES = {
     "zmq": {"running"},
     "loky": {"running"},
     "nbdime": {"pipeline"},
+    "distributed": {"running"},
     "nbformat": {"reading", "running", "pipeline", "sphinx_ext"},
     "jupytext": {"reading"},
     "nbstripout": {"reading"},

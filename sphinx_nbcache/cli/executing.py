@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphinx_nbcache.config import EXECUTORS
+from sphinx_nbcache.config import EXECUTORS, list_executors
 
 if TYPE_CHECKING:
     from sphinx_nbcache.model import Report
@@ -22,6 +22,10 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _UNREADABLE = "NotebookReadError"
 
 
+def _complete_executor(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in list_executors() if name.startswith(incomplete)]
+
+
 def take_execution(*, force: bool) -> Callable[[Command], Command]:
     """Add the options of a command that executes.
 
@@ -29,7 +33,18 @@ def take_execution(*, force: bool) -> Callable[[Command], Command]:
     """
     default = "on" if force else "off"
     options = (
-        click.option("-e", "--executor", type=click.Choice(EXECUTORS), help="How they are run."),
+        click.option(
+            "-e",
+            "--executor",
+            metavar="NAME",
+            shell_complete=_complete_executor,
+            help=f"How notebooks are run: {', '.join(EXECUTORS)}, or a plug-in's name.",
+        ),
+        click.option(
+            "--executor-options",
+            metavar="NAME=VALUE,...",
+            help="What the executor is told: address=tcp://10.0.0.1:8786,jobs=8",
+        ),
         click.option("-j", "--jobs", type=click.IntRange(1), help="Kernels at once."),
         click.option(
             "-t",

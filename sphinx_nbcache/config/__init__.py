@@ -1,23 +1,35 @@
 """Every option, declared once, and the places that follow from them."""
 
-from sphinx_nbcache.config.checks import check_duration, check_size
-from sphinx_nbcache.config.options import EXECUTORS, OPTIONS, Config, Option
+from sphinx_nbcache.config.checks import check_duration, check_jobs, check_seconds, check_size
+from sphinx_nbcache.config.options import OPTIONS, Config, Option, choose_options
 from sphinx_nbcache.config.place import (
     CACHE_FOLDER,
     ROOT_MARKS,
     find_cache_path,
     find_project_root,
 )
+from sphinx_nbcache.config.plugins import (
+    EXECUTOR_GROUP,
+    EXECUTORS,
+    find_executor,
+    list_executors,
+)
 
 __all__ = [
     "CACHE_FOLDER",
     "EXECUTORS",
+    "EXECUTOR_GROUP",
     "OPTIONS",
     "ROOT_MARKS",
     "Config",
     "Option",
     "check_duration",
+    "check_jobs",
+    "check_seconds",
     "check_size",
+    "choose_options",
     "find_cache_path",
+    "find_executor",
     "find_project_root",
+    "list_executors",
 ]

@@ -5,6 +5,7 @@ Each raises ValueError or TypeError for a wrong value; the message is made from 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -210,3 +211,44 @@ def check_table(rows: Mapping[str, str]) -> Callable[[Any], tuple[tuple[str, str
         return tuple(table.items())
 
     return check
+
+
+def check_values(value: Any) -> tuple[tuple[str, Any], ...]:
+    """Return (name, value) pairs from a dict, or from a text: JSON, or ``address=host,jobs=4``.
+
+    Values are numbers, texts, flags, None, and lists of these.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        value = json.loads(text) if text.startswith("{") else _split_pairs(text)
+    if not isinstance(value, Mapping):
+        value = dict(value)
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in value):
+        raise ValueError
+    return tuple((name, _freeze(item)) for name, item in value.items())
+
+
+def _split_pairs(text: str) -> dict[str, Any]:
+    pairs = (item.partition("=") for item in text.split(",") if item.strip())
+    found = {}
+    for name, sign, item in pairs:
+        if not sign:
+            raise ValueError
+        found[name.strip()] = _read_plain(item.strip())
+    return found
+
+
+def _read_plain(text: str) -> Any:
+    """Return a number, a flag or None that a text stands for, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_freeze, value))
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError

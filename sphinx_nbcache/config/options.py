@@ -27,10 +27,11 @@ from sphinx_nbcache.config.checks import (
     check_seconds,
     check_size,
     check_table,
+    check_values,
 )
+from sphinx_nbcache.config.plugins import EXECUTORS, WrongValueError, check_executor
 from sphinx_nbcache.errors import ConfigurationError
 
-EXECUTORS = ("local-serial", "local-parallel", "temp-serial", "temp-parallel")
 ON_ERROR = ("fail", "warn")
 KERNEL_STARTS = ("auto", "fork", "spawn")
 TRACKED = ("files", "listings", "missing", "modules", "packages", "python")
@@ -68,6 +69,8 @@ class Option:
         """
         try:
             return self.check(value)
+        except WrongValueError as error:
+            raise ConfigurationError(name, value, f"{self.expected}; {error}") from error
         except (ValueError, TypeError) as error:
             raise ConfigurationError(name, value, self.expected) from error
 
@@ -98,12 +101,24 @@ OPTIONS = (
     Option(
         "executor",
         "local-parallel",
-        "one of " + ", ".join(EXECUTORS),
+        "one of " + ", ".join(EXECUTORS) + ", or the name of an installed plug-in",
         "How notebooks are run: `serial` one after another, `parallel` up to `nbcache_jobs` at "
         "once; `local` in the notebook's own folder, `temp` in a temporary folder (as "
-        "`nb_execution_in_temp = True` says for every notebook).",
-        check_choice(*EXECUTORS),
+        "`nb_execution_in_temp = True` says for every notebook). `dask`: on the workers of a dask "
+        "cluster. Plug-ins bring others.",
+        check_executor,
         "NBCACHE_EXECUTOR",
+    ),
+    Option(
+        "executor_options",
+        {},
+        'a dict of names and plain values, such as {"address": "tcp://10.0.0.1:8786"}',
+        "What the executor is told beside that; each has options of its own, and the `local` and "
+        "`temp` ones have none. In the environment variable: `address=tcp://10.0.0.1:8786,"
+        "jobs=8`, or JSON. Where the environment or the command line names another executor "
+        "than `conf.py`, the options of `conf.py` do not count.",
+        check_values,
+        "NBCACHE_EXECUTOR_OPTIONS",
     ),
     Option(
         "on_error",
@@ -281,6 +296,8 @@ class Config:
     jobs: int | None = None
     """None for as many as there are usable cores."""
     executor: str = "local-parallel"
+    executor_options: tuple[tuple[str, Any], ...] = ()
+    """(name, value) pairs."""
     on_error: str = "fail"
     frozen: bool = False
     kernel_start: str = "auto"
@@ -308,12 +325,12 @@ class Config:
     @property
     def is_temporary(self) -> bool:
         """Return whether every notebook runs in a temporary folder."""
-        return self.executor.startswith("temp-")
+        return self.executor in ("temp-serial", "temp-parallel")
 
     @property
     def is_serial(self) -> bool:
         """Return whether notebooks run one after another."""
-        return self.executor.endswith("-serial")
+        return self.executor in ("local-serial", "temp-serial")
 
     @classmethod
     def read_option(cls, name: str, value: Any) -> Any:
@@ -351,4 +368,32 @@ class Config:
             else:
                 value = values.get(option.name, option.default)
                 checked[option.name] = option.read(value, prefix + option.name)
+        if _find_meant(values, variables, first) not in (None, checked["executor"]):
+            checked["executor_options"] = ()
         return cls(**checked)
+
+
+def _find_meant(
+    values: Mapping[str, Any], variables: Mapping[str, str], first: frozenset[str]
+) -> Any:
+    """Return the executor that the executor's options are meant for: that in the same place.
+
+    None where they are meant for whatever is chosen.
+    """
+    if "executor_options" in first:
+        return None
+    if variables.get("NBCACHE_EXECUTOR_OPTIONS"):
+        return variables.get("NBCACHE_EXECUTOR") or None
+    return values.get("executor")
+
+
+def choose_options(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of two places together, by option name.
+
+    Options of an executor go with it: where the stronger place names another one, those of
+    the weaker place do not count.
+    """
+    values = {**weaker, **stronger}
+    if values.get("executor") != weaker.get("executor") and "executor_options" not in stronger:
+        values.pop("executor_options", None)
+    return values

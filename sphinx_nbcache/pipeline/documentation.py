@@ -20,7 +20,7 @@ from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.store import Index, PageRow
 
 _MEMO = "options of the documentation"
-_OPTIONS = ("check_ignore", "depends", "env", "executor", "track")
+_OPTIONS = ("check_ignore", "depends", "env", "executor", "executor_options", "track")
 """The options that count for every front door: not those that say how one build runs."""
 
 

@@ -168,7 +168,7 @@ class _Check:
 
     def run(self, cases: list[_Case]) -> None:
         """Run them all; interrupted, stop every kernel and raise on."""
-        executor = open_executor([case.job for case in cases], self._project)
+        executor = open_executor([case.job for case in cases], _stay_here(self._project))
         schedule = Schedule(executor.capacity, self._project.config.resources)
         waiting = sorted(cases, key=lambda c: schedule.rank(c.job.demands, c.outcome.seconds))
         try:
@@ -225,6 +225,12 @@ class _Check:
             failure=failure,
             seconds=run.seconds,
         )
+
+
+def _stay_here(project: Project) -> Project:
+    """Return the project with an executor of this machine: others cannot see scratch folders."""
+    how = "local-serial" if project.config.is_serial else "local-parallel"
+    return replace(project, config=replace(project.config, executor=how, executor_options=()))
 
 
 def _find_drift(case: _Case, run: Run, normaliser: Normaliser) -> tuple[CellDrift, ...]:

@@ -166,6 +166,7 @@ class Flight:
 
     def _take_off(self, waiting: list[_Group], schedule: Schedule, executor: Executor) -> None:
         """Start as many as may start now, passing over what other processes run."""
+        schedule = replace(schedule, slots=executor.capacity)  # that of a cluster changes
         elsewhere: list[_Group] = []
         while (position := self._choose(waiting, elsewhere, schedule)) is not None:
             group = waiting.pop(position)

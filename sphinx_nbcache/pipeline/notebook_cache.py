@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -98,6 +98,7 @@ class NotebookCache:
         jobs: int | None = None,
         executor: str | None = None,
         timeout: float | None = None,
+        executor_options: Mapping[str, Any] | str | None = None,
         force: bool = False,
         frozen: bool | None = None,
         fail_fast: bool = False,
@@ -110,7 +111,9 @@ class NotebookCache:
             Markdown notebooks; by default all notebooks on the project's list.
         :param jobs: kernels at once; by default as many as there are usable cores.
         :param executor: one of ``local-parallel`` (default), ``local-serial``,
-            ``temp-parallel``, ``temp-serial``.
+            ``temp-parallel``, ``temp-serial``, ``dask``, or the name of a plug-in.
+        :param executor_options: what that executor is told, such as ``{"address": ...}``; a text
+            such as ``address=...,jobs=4`` says the same.
         :param timeout: longest time for one cell, in seconds, unless a notebook says another.
         :param force: run them all, whatever the cache has.
         :param frozen: start no kernel; what is not cached is a failure.
@@ -121,7 +124,9 @@ class NotebookCache:
         Returns a report with one outcome for each notebook, failed ones included. Raises
         NotebookNotFoundError, ConfigurationError, StoreError.
         """
-        project = self._opened.configure(jobs=jobs, executor=executor, frozen=frozen)
+        project = self._opened.configure(
+            jobs=jobs, executor=executor, executor_options=executor_options, frozen=frozen
+        )
         choice = self._choose_listed() if paths is None else choose_files(paths, project)
         names = (source.name for source in choice.sources)
         return build(

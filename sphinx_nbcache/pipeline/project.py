@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from sphinx_nbcache.config import Config, find_cache_path, find_project_root
+from sphinx_nbcache.config import Config, choose_options, find_cache_path, find_project_root
 from sphinx_nbcache.store import Store
 
 JUPYTER_CACHE_VARIABLE = "JUPYTERCACHE"
@@ -72,4 +72,4 @@ def read_config(
     """
     given = {name: value for name, value in (values or {}).items() if value is not None}
     defaults = {"path": variables.get(JUPYTER_CACHE_VARIABLE), **defaults}
-    return Config.from_values({**defaults, **given}, variables, first=frozenset(given))
+    return Config.from_values(choose_options(defaults, given), variables, first=frozenset(given))

@@ -13,11 +13,11 @@ from sphinx_nbcache.running.limits import can_limit_memory
 from sphinx_nbcache.running.preloading import scan_imports
 
 if TYPE_CHECKING:
+    from sphinx_nbcache.running.creation import create_executor
     from sphinx_nbcache.running.executor import (
         Executor,
         ExecutorRequest,
         LocalExecutor,
-        create_executor,
     )
     from sphinx_nbcache.running.kernels import ChooseModules, fork_nothing
 
@@ -38,7 +38,7 @@ _LATER = {
     "Executor": "executor",
     "ExecutorRequest": "executor",
     "LocalExecutor": "executor",
-    "create_executor": "executor",
+    "create_executor": "creation",
     "fork_nothing": "kernels",
 }
 """Name to the module that has it."""

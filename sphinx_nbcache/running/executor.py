@@ -16,9 +16,16 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from sphinx_nbcache.config import Config
+from sphinx_nbcache.errors import ConfigurationError
 from sphinx_nbcache.model import Job, Run
 from sphinx_nbcache.running.cores import count_usable_cores
-from sphinx_nbcache.running.kernels import ChooseModules, Kernels, fork_nothing
+from sphinx_nbcache.running.kernels import (
+    ChooseModules,
+    FindVariables,
+    Kernels,
+    change_nothing,
+    fork_nothing,
+)
 from sphinx_nbcache.running.notebook import run_notebook
 from sphinx_nbcache.running.preloading import choose_modules
 
@@ -29,7 +36,8 @@ class Executor(Protocol):
     """Runs jobs while its context is open; leaving it stops every kernel."""
 
     capacity: int
-    """How many jobs may be submitted and unfinished at once."""
+    """How many jobs may be submitted and unfinished at once; asked for while its context is
+    open, each time anew."""
     notices: list[str]
     """What the user should know of how jobs are run; whoever shows them takes them out."""
 
@@ -65,6 +73,8 @@ class LocalExecutor:
 
     :param choose_modules: tells which modules the fork server of a job's kernel is to have
         imported; None where that kernel is to be started, not forked.
+    :param find_variables: tells which environment variables of a job's kernel differ from
+        those of this process; None for one that it is not to have.
     :param cores: cores that the kernels share; by default all usable ones.
     """
 
@@ -73,14 +83,15 @@ class LocalExecutor:
         capacity: int,
         *,
         choose_modules: ChooseModules = fork_nothing,
+        find_variables: FindVariables = change_nothing,
         cores: int | None = None,
     ) -> None:
         self.capacity = capacity
         self._kernels = Kernels(
-            choose_modules, cores=cores or count_usable_cores(), capacity=capacity
+            choose_modules, find_variables, cores=cores or count_usable_cores(), capacity=capacity
         )
         self.notices = self._kernels.servers.notices
-        self._runs: set[asyncio.Task[Any] | None] = set()
+        self._runs: dict[asyncio.Task[Any], Job] = {}
         # Not the default loop: on Windows that one cannot watch ZeroMQ's sockets.
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
@@ -95,6 +106,10 @@ class LocalExecutor:
     def submit(self, job: Job) -> Future[Run]:
         """Start a job; its future never raises but for cancellation."""
         return asyncio.run_coroutine_threadsafe(self._run(job), self._loop)
+
+    def has_kernel(self, job: Job) -> bool:
+        """Return whether a job has a kernel: for a moment after its cancellation it has."""
+        return any(other is job for other in tuple(self._runs.values()))
 
     def __exit__(
         self,
@@ -114,15 +129,16 @@ class LocalExecutor:
 
     async def _run(self, job: Job) -> Run:
         task = asyncio.current_task()
-        self._runs.add(task)
+        assert task is not None
+        self._runs[task] = job
         try:
             return await run_notebook(job, self._kernels)
         finally:
-            self._runs.discard(task)
+            del self._runs[task]
 
     async def _stop(self) -> None:
         """Stop every kernel, then what they came from."""
-        runs = [task for task in self._runs if task is not None]
+        runs = list(self._runs)
         for task in runs:
             task.cancel()
         await asyncio.gather(*runs, return_exceptions=True)
@@ -134,22 +150,29 @@ class LocalExecutor:
         await asyncio.gather(*others, return_exceptions=True)
 
 
-def create_executor(request: ExecutorRequest) -> Executor:
-    """Return the executor that the configuration asks for."""
+def create_local_executor(request: ExecutorRequest) -> LocalExecutor:
+    """Return an executor for kernels on this machine, as the configuration asks for it.
+
+    Raises ConfigurationError for ``executor_options``: it has none.
+    """
     config = request.config
+    if config.executor_options:
+        options = dict(config.executor_options)
+        raise ConfigurationError("executor_options", options, f"none for {config.executor}")
     cores = count_usable_cores()
     is_forking = sys.platform == "linux" and config.kernel_start != "spawn"
     # Forked kernels wait as long as they compute when they start and end: one more of them
     # keeps the cores busy meanwhile.
     capacity = 1 if config.is_serial else config.jobs or cores + is_forking
-    rule = _make_rule(request) if is_forking else fork_nothing
+    rule = make_rule(request) if is_forking else fork_nothing
     executor = LocalExecutor(capacity, cores=cores, choose_modules=rule)
     if config.kernel_start == "fork" and not is_forking:
         executor.notices.append("kernels are forked on Linux only; here each one is started")
     return executor
 
 
-def _make_rule(request: ExecutorRequest) -> ChooseModules:
+def make_rule(request: ExecutorRequest) -> ChooseModules:
+    """Return what tells which modules the fork server of a job's kernel is to have imported."""
     option = request.config.preload
     preload = choose_modules(request.jobs, learned=request.learned, option=option)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -33,6 +33,7 @@ _LOCAL = "local-provisioner"
 
 
 ChooseModules = Callable[["Job"], "tuple[str, ...] | None"]
+FindVariables = Callable[["Job"], "Mapping[str, str | None]"]
 
 
 class KernelStartError(Exception):
@@ -43,23 +44,32 @@ def fork_nothing(job: Job) -> None:
     """Choose the ordinary start for every kernel."""
 
 
+def change_nothing(job: Job) -> Mapping[str, str | None]:
+    """Choose the environment of this process for every kernel."""
+    return {}
+
+
 class Kernels:
     """Makes kernel managers whose kernels share fork servers and a ZeroMQ context.
 
     :param choose_modules: tells which modules the fork server of a job's kernel is to have
         imported; None where that kernel is to be started, not forked.
+    :param find_variables: tells which environment variables a job's kernel is to have that
+        are not those of this process; None for one that it is not to have.
     :param cores: usable cores, which the kernels that run at once share.
     """
 
     def __init__(
         self,
         choose_modules: ChooseModules,
+        find_variables: FindVariables = change_nothing,
         *,
         cores: int,
         capacity: int,
     ) -> None:
         self.servers = ForkServers()
         self._choose_modules = choose_modules
+        self._find_variables = find_variables
         self._cores = cores
         self._capacity = capacity
         self._specs = _Specs(log=QUIET)
@@ -95,7 +105,9 @@ class Kernels:
         A notebook that runs alone may use every core.
         """
         kernels = 1 if job.demands.is_exclusive else self._capacity
-        return {**os.environ, **cap_threads(os.environ, cores=self._cores, kernels=kernels)}
+        given = {**os.environ, **self._find_variables(job)}
+        environ = {name: value for name, value in given.items() if value is not None}
+        return {**environ, **cap_threads(environ, cores=self._cores, kernels=kernels)}
 
     async def guard(self, provisioner: Any) -> int | None:
         """Make sure that a kernel ends with this process, however that ends.

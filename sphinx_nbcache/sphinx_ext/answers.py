@@ -9,10 +9,10 @@ from typing import Any
 
 from myst_nb.core.config import NbParserConfig
 from sphinx.application import Sphinx
-from sphinx.errors import FiletypeNotFoundError, SphinxError
+from sphinx.errors import ConfigError, FiletypeNotFoundError, SphinxError
 from sphinx.util import get_filetype
 
-from sphinx_nbcache.errors import StoreError
+from sphinx_nbcache.errors import ConfigurationError, NbCacheError
 from sphinx_nbcache.model import Artifact, Notebook, Outcome, Outputs, Report, Settings
 from sphinx_nbcache.pipeline import (
     Asked,
@@ -134,8 +134,8 @@ class Answers:
                 rerun={},
                 progress=self._progress,
             )
-        except StoreError as error:
-            raise CacheError(str(error)) from error
+        except NbCacheError as error:
+            raise _make_error(error) from error
         (outcome,) = report.outcomes
         self.outcomes[docname] = outcome
         return outcome
@@ -157,8 +157,8 @@ class Answers:
                 lookup=self.lookup,
                 unchanged=unchanged,
             )
-        except StoreError as error:
-            raise CacheError(str(error)) from error
+        except NbCacheError as error:
+            raise _make_error(error) from error
         self.outcomes.update({outcome.name: outcome for outcome in report.outcomes})
         return report
 
@@ -177,6 +177,12 @@ class Answers:
             return get_filetype(self.app.config.source_suffix, str(path)) == FILETYPE
         except FiletypeNotFoundError:
             return False
+
+
+def _make_error(error: NbCacheError) -> SphinxError:
+    """Return the error that ends the build with one line."""
+    is_wrong_option = isinstance(error, ConfigurationError)
+    return ConfigError(str(error)) if is_wrong_option else CacheError(str(error))
 
 
 class _PageInHand:

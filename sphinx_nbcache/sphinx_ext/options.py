@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config as SphinxConfig
 from sphinx.errors import ConfigError
 
-from sphinx_nbcache.config import OPTIONS, Config
+from sphinx_nbcache.config import OPTIONS, Config, choose_options
 from sphinx_nbcache.errors import ConfigurationError
 
 PREFIX = "nbcache_"
@@ -54,7 +54,12 @@ def read_options(config: SphinxConfig) -> Config:
     values = {option.name: config[PREFIX + option.name] for option in OPTIONS}
     if not values["path"]:
         values["path"] = _find_folder(config)
-    given = {name.removeprefix(PREFIX) for name in config.overrides if name.startswith(PREFIX)}
+    # Of an option that is a dict, each value can be given: -D nbcache_executor_options.jobs=4
+    names = (name.partition(".")[0] for name in config.overrides)
+    given = {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+    executor = config._raw_config.get(PREFIX + "executor", Config().executor)  # noqa: SLF001
+    stronger = {name: values[name] for name in given & values.keys()}
+    values = choose_options({**values, "executor": executor}, stronger)
     try:
         return Config.from_values(values, os.environ, prefix=PREFIX, first=frozenset(given))
     except ConfigurationError as error:

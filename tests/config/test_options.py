@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sphinx_nbcache.config import EXECUTORS, OPTIONS, Config
+from sphinx_nbcache.config import EXECUTORS, OPTIONS, Config, choose_options
 from sphinx_nbcache.errors import ConfigurationError
 
 BY_NAME = {option.name: option for option in OPTIONS}
@@ -27,6 +27,12 @@ GOOD: list[tuple[str, Any, Any]] = [
     *(("executor", name, name) for name in EXECUTORS),
     ("on_error", "fail", "fail"),
     ("on_error", "warn", "warn"),
+    ("executor_options", {}, ()),
+    ("executor_options", "", ()),
+    ("executor_options", {"a": 1, "b": [1, "x"]}, (("a", 1), ("b", (1, "x")))),
+    ("executor_options", [["a", None], ["b", True]], (("a", None), ("b", True))),
+    ("executor_options", "a=tcp://b:1, c = 2", (("a", "tcp://b:1"), ("c", 2))),
+    ("executor_options", '{"a": "x,y", "b": 1.5}', (("a", "x,y"), ("b", 1.5))),
     ("frozen", True, True),
     ("frozen", False, False),
     ("frozen", "1", True),
@@ -54,9 +60,15 @@ WRONG: list[tuple[str, Any]] = [
     ("jobs", 1.5),
     ("jobs", True),
     ("jobs", [2]),
-    ("executor", "fast"),
     ("executor", None),
     ("executor", ["local-serial"]),
+    ("executor_options", 1),
+    ("executor_options", "address"),
+    ("executor_options", "{"),
+    ("executor_options", {1: 2}),
+    ("executor_options", {"a b": 2}),
+    ("executor_options", {"a": {}}),
+    ("executor_options", {"a": object}),
     ("on_error", "ignore"),
     ("on_error", True),
     ("frozen", "maybe"),
@@ -138,11 +150,49 @@ def test_other_variables_are_not_looked_at() -> None:
     assert Config.from_values({}, {"NBCACHE_ON_ERROR": "warn", "JOBS": "3"}) == Config()
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
-def test_the_name_of_an_executor_says_where_and_how_many_at_once(name: str) -> None:
+@pytest.mark.parametrize("name", [*EXECUTORS, "temp-cluster", "cluster-serial"])
+def test_the_name_of_a_built_in_executor_says_where_and_how_many_at_once(name: str) -> None:
     config = Config(executor=name)
-    where, how = name.split("-")
-    assert (config.is_temporary, config.is_serial) == (where == "temp", how == "serial")
+    is_temporary = name in ("temp-serial", "temp-parallel")
+    is_serial = name in ("local-serial", "temp-serial")
+    assert (config.is_temporary, config.is_serial) == (is_temporary, is_serial)
+
+
+OPTIONS_TEXT = "address=a"
+BOTH = {"NBCACHE_EXECUTOR": "dask", "NBCACHE_EXECUTOR_OPTIONS": OPTIONS_TEXT}
+CONF = {"executor": "dask", "executor_options": {"address": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "variables", "first", "is_kept"),
+    [
+        (CONF, {}, (), True),
+        (CONF, {"NBCACHE_EXECUTOR": "dask"}, (), True),
+        (CONF, {"NBCACHE_EXECUTOR": "local-serial"}, (), False),
+        (CONF, {"NBCACHE_EXECUTOR": "local-serial"}, ("executor_options",), True),
+        ({}, BOTH, (), True),
+        ({"executor": "dask"}, {"NBCACHE_EXECUTOR_OPTIONS": OPTIONS_TEXT}, ("executor",), True),
+        ({"executor": "local-serial"}, BOTH, ("executor",), False),
+        ({"executor": "local-serial"}, BOTH, (), True),
+    ],
+)
+def test_options_of_an_executor_go_with_the_executor_that_is_named_beside_them(
+    values: dict[str, Any], variables: dict[str, str], first: tuple[str, ...], is_kept: bool
+) -> None:
+    config = Config.from_values(values, variables, first=frozenset(first))
+    assert config.executor_options == ((("address", "a"),) if is_kept else ())
+
+
+@pytest.mark.parametrize(
+    ("stronger", "is_kept"),
+    [({}, True), ({"executor": "dask"}, True), ({"executor": "x"}, False), ({"jobs": 2}, True)],
+)
+def test_another_executor_leaves_the_options_of_the_first(
+    stronger: dict[str, Any], is_kept: bool
+) -> None:
+    assert ("executor_options" in choose_options(CONF, stronger)) is is_kept
+    given = {**stronger, "executor_options": {"b": 1}}
+    assert choose_options(CONF, given)["executor_options"] == {"b": 1}
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)

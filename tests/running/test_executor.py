@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import psutil
 import pytest
 
 from sphinx_nbcache.config import EXECUTORS, Config
+from sphinx_nbcache.errors import ConfigurationError
 from sphinx_nbcache.model import Status
 from sphinx_nbcache.running import ExecutorRequest, LocalExecutor, create_executor
-from sphinx_nbcache.testing import make_notebook
+from sphinx_nbcache.testing import check_executor, make_notebook
 from tests.conftest import wait_until
 from tests.running.conftest import make_job
 
@@ -86,7 +88,7 @@ def test_nothing_that_a_kernel_writes_reaches_the_streams_of_the_build(
         "import sys\n"
         "from pathlib import Path\n"
         "from sphinx_nbcache.running import LocalExecutor\n"
-        "from sphinx_nbcache.testing import make_notebook\n"
+        "from sphinx_nbcache.testing import check_executor, make_notebook\n"
         "from tests.running.conftest import make_job\n"
         "noise = '''import os, sys\n"
         "os.write(1, b'noise 1')\n"
@@ -105,13 +107,24 @@ def test_nothing_that_a_kernel_writes_reaches_the_streams_of_the_build(
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("name", [name for name in EXECUTORS if name != "dask"])
 @pytest.mark.parametrize("jobs", [1, 7])
 def test_a_serial_executor_has_room_for_one_and_a_parallel_one_for_all_jobs(
     name: str, jobs: int
 ) -> None:
     with create_executor(ExecutorRequest(config=Config(executor=name, jobs=jobs))) as executor:
         assert executor.capacity == (1 if "serial" in name else jobs)
+
+
+def test_the_local_executor_keeps_the_contract_of_executors() -> None:
+    check_executor(lambda: create_executor(ExecutorRequest(config=Config(jobs=2))))
+
+
+def test_a_local_executor_has_no_options_and_names_those_it_gets() -> None:
+    config = Config(executor="temp-serial", executor_options=(("address", "x"),))
+    message = re.escape("executor_options = {'address': 'x'}: expected none for temp-serial")
+    with pytest.raises(ConfigurationError, match=message):
+        create_executor(ExecutorRequest(config=config))
 
 
 COUNT = """
