@@ -19,6 +19,7 @@ release = version = __version__
 extensions = [
     "sphinx_nbcache",
     "sphinx.ext.autodoc",
+    "sphinx_click",
     "nbcache_options",
     "nbcache_warnings",
     "nbcache_errors",

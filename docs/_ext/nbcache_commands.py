@@ -22,6 +22,7 @@ class HelpDirective(SphinxDirective):
     """``nbcache --help``, or the help of the command that is named."""
 
     optional_arguments: ClassVar[int] = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         """Ask click for the text; the page is read again when the commands change."""
@@ -29,8 +30,10 @@ class HelpDirective(SphinxDirective):
             self.env.note_dependency(str(path))
         context = _make_context(declared.main, "nbcache", None)
         if self.arguments:
-            command = declared.main.commands[self.arguments[0]]
-            context = _make_context(command, self.arguments[0], context)
+            for name in self.arguments[0].split():
+                group = context.command
+                assert isinstance(group, click.Group)
+                context = _make_context(group.commands[name], name, context)
         text = f"$ {context.command_path} --help\n{context.get_help()}"
         return [nodes.literal_block(text, text, language="text")]
 
