@@ -27,7 +27,13 @@ from sphinx_nbcache.pipeline import Project, make_plan
 from sphinx_nbcache.reading import FileReader, read_text
 from sphinx_nbcache.testing import write_notebook
 
-COMMANDS: tuple[tuple[str, ...], ...] = (("--help",), ("status",), ("plan",))
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("--help",),
+    ("status",),
+    ("plan",),
+    ("notebook", "list"),
+    ("cache", "list"),
+)
 BASELINE = "python -c pass"
 _PER_FOLDER = 100
 
@@ -84,10 +90,10 @@ def measure_commands(folder: Path, rounds: int) -> Iterator[Timing]:
     Raises BenchmarkError where one fails.
     """
     commands = {BASELINE: ["-c", "pass"]}
-    for words in COMMANDS:
-        commands[f"nbcache {' '.join(words)}"] = ["-m", "sphinx_nbcache", *words]
-    for name, arguments in commands.items():
-        runs = [measure([sys.executable, *arguments], folder, os.environ) for _ in range(rounds)]
+    for given in COMMANDS:
+        commands[f"nbcache {' '.join(given)}"] = ["-m", "sphinx_nbcache", *given]
+    for name, words in commands.items():
+        runs = [measure([sys.executable, *words], folder, os.environ) for _ in range(rounds)]
         if failed := next((run for run in runs if run.exit_code), None):
             raise BenchmarkError(f"{name} failed:\n\n{failed.output.rstrip()}")
         usages = [run.usage for run in runs]

@@ -6,6 +6,7 @@ what is shown, and the name of the temporary folder, too.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -54,6 +55,15 @@ class TinyProject:
     def write_notebook(self, name: str, text: str) -> None:
         """Write a MyST Markdown notebook; the header is put before the text."""
         self.write(name, _HEADER + text)
+
+    def write_executed(self, name: str, code: str, result: str) -> None:
+        """Write an ``.ipynb`` file with one cell, as Jupyter saves it after a run."""
+        data = {"text/plain": [result]}
+        output = {"output_type": "execute_result", "data": data, "metadata": {}}
+        cell = {"cell_type": "code", "id": "one", "metadata": {}, "source": [code]}
+        cell |= {"execution_count": 1, "outputs": [output | {"execution_count": 1}]}
+        content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        self.write(name, json.dumps(content, indent=1) + "\n")
 
     def replace(self, name: str, old: str, new: str) -> None:
         """Replace a text in a file that has it, and show the lines that changed."""

@@ -10,6 +10,7 @@ import click
 from sphinx_nbcache.cli.cache_group import cache_group
 from sphinx_nbcache.cli.checking import check
 from sphinx_nbcache.cli.completion import take_completion
+from sphinx_nbcache.cli.doctor import doctor
 from sphinx_nbcache.cli.executing import execute, exit_for, show_totals, take_execution
 from sphinx_nbcache.cli.keeping import export_entries, import_entries, prune, stats
 from sphinx_nbcache.cli.looking import plan, status, why
@@ -69,7 +70,7 @@ _COMMANDS = (
     *(notebook, cache_group, project),
     *(why, plan, status, check),
     *(prune, stats, export_entries, import_entries, import_jupyter_cache),
-    strip,
+    *(strip, doctor),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -46,7 +46,13 @@ def open_cache(context: click.Context) -> NotebookCache:
     """
     from sphinx_nbcache.pipeline import NotebookCache
 
-    return NotebookCache(context.meta.get(_NAME))
+    return NotebookCache(find_given_path(context))
+
+
+def find_given_path(context: click.Context) -> Path | None:
+    """Return the folder that the command line names; None where it names none."""
+    path: Path | None = context.meta.get(_NAME)
+    return path
 
 
 def pass_cache(function: Command) -> Command:

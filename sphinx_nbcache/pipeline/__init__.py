@@ -1,9 +1,10 @@
 """The one orchestrator and the Python API; knows neither Sphinx nor a terminal.
 
-``merge_outputs`` is imported when it is first asked for: it needs nbformat, which takes longer
-to import than most commands take.
+What most commands and builds do not need is imported when it is first asked for: Jupyter's
+libraries take longer to import than such a command takes.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sphinx_nbcache.pipeline.build import NOT_CACHED, build
@@ -12,13 +13,6 @@ from sphinx_nbcache.pipeline.declared import declare_for_all, unite_declared
 from sphinx_nbcache.pipeline.documentation import note_documentation
 from sphinx_nbcache.pipeline.drift import CellDrift, Drift
 from sphinx_nbcache.pipeline.entry_list import CachedEntry, EntryList, Stats
-from sphinx_nbcache.pipeline.git_filter import (
-    FilterState,
-    find_filter,
-    install_filter,
-    make_command,
-    remove_filter,
-)
 from sphinx_nbcache.pipeline.handover import Handover, Left, LeftBehind, ListedFile
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup, Verdict
 from sphinx_nbcache.pipeline.notebook_cache import NotebookCache
@@ -28,11 +22,19 @@ from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
-from sphinx_nbcache.pipeline.stripping import Stripped, find_strippable, strip_files
 from sphinx_nbcache.pipeline.taking_over import take_over
 
 if TYPE_CHECKING:
+    from sphinx_nbcache.pipeline.diagnosis import Health, Patient, Remark, diagnose
+    from sphinx_nbcache.pipeline.git_filter import (
+        FilterState,
+        find_filter,
+        install_filter,
+        make_command,
+        remove_filter,
+    )
     from sphinx_nbcache.pipeline.merge import merge_outputs
+    from sphinx_nbcache.pipeline.stripping import Stripped, find_strippable, strip_files
 
 __all__ = [
     "NOT_CACHED",
@@ -44,6 +46,7 @@ __all__ = [
     "EntryList",
     "FilterState",
     "Handover",
+    "Health",
     "Left",
     "LeftBehind",
     "ListedFile",
@@ -51,9 +54,11 @@ __all__ = [
     "Lookup",
     "NotebookCache",
     "NotebookList",
+    "Patient",
     "Progress",
     "Project",
     "Reading",
+    "Remark",
     "Silence",
     "Source",
     "Standing",
@@ -64,6 +69,7 @@ __all__ = [
     "apply_execution_metadata",
     "build",
     "declare_for_all",
+    "diagnose",
     "find_exclusion",
     "find_filter",
     "find_strippable",
@@ -77,11 +83,25 @@ __all__ = [
     "take_over",
     "unite_declared",
 ]
+_LATER = {
+    "Health": "diagnosis",
+    "Patient": "diagnosis",
+    "Remark": "diagnosis",
+    "diagnose": "diagnosis",
+    "FilterState": "git_filter",
+    "find_filter": "git_filter",
+    "install_filter": "git_filter",
+    "make_command": "git_filter",
+    "remove_filter": "git_filter",
+    "merge_outputs": "merge",
+    "Stripped": "stripping",
+    "find_strippable": "stripping",
+    "strip_files": "stripping",
+}
+"""Name to the module that has it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name == "merge_outputs":
-        from sphinx_nbcache.pipeline.merge import merge_outputs
-
-        return merge_outputs
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,21 +5,19 @@ Only git itself is asked and told; what a notebook is, is not known here.
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from sphinx_nbcache.errors import GitError
+from sphinx_nbcache.pipeline.git import run_git
 
 _NAME = "nbcache"
 _LINE = f"*.ipynb filter={_NAME}"
 _ASK = ("--default", "", "--get", f"filter.{_NAME}.clean")
 _EXAMPLE = "notebook.ipynb"
-_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +60,8 @@ def install_filter(folder: Path, command: str, attributes: Path | None = None) -
     Raises GitError.
     """
     _find_root(folder)
-    _run_git(folder, "config", "--local", f"filter.{_NAME}.clean", command)
-    _run_git(folder, "config", "--local", f"filter.{_NAME}.smudge", "cat")
+    run_git(folder, "config", "--local", f"filter.{_NAME}.clean", command)
+    run_git(folder, "config", "--local", f"filter.{_NAME}.smudge", "cat")
     if attributes is not None:
         _add_line(attributes)
         return find_filter(attributes.parent)
@@ -80,8 +78,8 @@ def remove_filter(folder: Path, attributes: Path | None = None) -> FilterState:
     Raises GitError.
     """
     _find_root(folder)
-    if _run_git(folder, "config", "--local", *_ASK):
-        _run_git(folder, "config", "--local", "--remove-section", f"filter.{_NAME}")
+    if run_git(folder, "config", "--local", *_ASK):
+        run_git(folder, "config", "--local", "--remove-section", f"filter.{_NAME}")
     _remove_line(_find_own_attributes(folder))
     if attributes is not None:
         _remove_line(attributes)
@@ -94,16 +92,16 @@ def find_filter(folder: Path) -> FilterState:
     Raises GitError.
     """
     root = _find_root(folder)
-    applied = _run_git(folder, "check-attr", "filter", "--", _EXAMPLE).rpartition(": ")[2]
+    applied = run_git(folder, "check-attr", "filter", "--", _EXAMPLE).rpartition(": ")[2]
     return FilterState(
         root=root,
-        command=_run_git(folder, "config", *_ASK),
+        command=run_git(folder, "config", *_ASK),
         applied="" if applied in {"unspecified", "unset", "set"} else applied,
     )
 
 
 def _find_root(folder: Path) -> Path:
-    return Path(_run_git(folder, "rev-parse", "--show-toplevel"))
+    return Path(run_git(folder, "rev-parse", "--show-toplevel"))
 
 
 def _add_line(path: Path) -> None:
@@ -123,7 +121,7 @@ def _find_own_attributes(folder: Path) -> Path:
 
     In a worktree or a submodule it lies elsewhere than below ``.git``: only git knows.
     """
-    return folder / _run_git(folder, "rev-parse", "--git-path", "info/attributes")
+    return folder / run_git(folder, "rev-parse", "--git-path", "info/attributes")
 
 
 def _read_lines(path: Path) -> list[str]:
@@ -143,39 +141,6 @@ def _write_lines(path: Path, lines: list[str]) -> None:
             path.unlink()
     except OSError as error:
         raise GitError(path, f"cannot be written: {error}") from error
-
-
-def _run_git(folder: Path, *words: str) -> str:
-    """Return what git says, without the line end; raises GitError."""
-    try:
-        done = subprocess.run(  # noqa: S603 - git with words of ours
-            ["git", *words],  # noqa: S607 - whichever git the user has
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C", "LANGUAGE": ""},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise GitError(folder, "git is not installed, or not on PATH") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise GitError(folder, f"git does not answer: {error}") from error
-    if done.returncode:
-        raise GitError(folder, _explain(done.stderr))
-    return done.stdout.rstrip("\n")
-
-
-def _explain(said: str) -> str:
-    if "not a git repository" in said:
-        return "this folder is in no git repository: go into one, or make one with `git init`"
-    if "must be run in a work tree" in said:
-        return "this git repository has no work tree"
-    lines = said.strip().splitlines() or ["it gives no reason"]
-    return f"git refuses: {lines[0].removeprefix('fatal: ')}"
 
 
 def _is_windows() -> bool:

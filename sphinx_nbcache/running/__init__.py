@@ -7,7 +7,9 @@ nothing, and Jupyter's libraries take longer to import than all else takes toget
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sphinx_nbcache.running.cores import count_usable_cores
 from sphinx_nbcache.running.environment import find_interpreter
+from sphinx_nbcache.running.installed import InstalledKernel, list_kernels
 from sphinx_nbcache.running.interruption import hold_interruptions
 from sphinx_nbcache.running.limits import can_limit_memory
 from sphinx_nbcache.running.preloading import scan_imports
@@ -25,12 +27,15 @@ __all__ = [
     "ChooseModules",
     "Executor",
     "ExecutorRequest",
+    "InstalledKernel",
     "LocalExecutor",
     "can_limit_memory",
+    "count_usable_cores",
     "create_executor",
     "find_interpreter",
     "fork_nothing",
     "hold_interruptions",
+    "list_kernels",
     "scan_imports",
 ]
 _LATER = {

@@ -133,6 +133,22 @@ class Index:
         self._is_doubtful = False
         """Whether it could not be read: damaged, or just being written."""
 
+    @property
+    def path(self) -> Path:
+        """Return its file."""
+        return self._path
+
+    def find_flaw(self) -> str | None:
+        """Return what is wrong with the file: empty if nothing is, None if there is none."""
+        if not self._path.exists():
+            return None
+        try:
+            with closing(self._open_unchanged()) as db:
+                _require_sound(db)
+        except sqlite3.Error as error:
+            return str(error) or "its content is not sound"
+        return ""
+
     def note_run(
         self, entry: Entry, modules: frozenset[str] | None = None, flow: Flow | None = None
     ) -> None:
@@ -317,14 +333,16 @@ class Index:
         what another process is writing just now may be missed.
         """
         try:
-            uri = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
-            with closing(sqlite3.connect(uri, uri=True)) as db:
+            with closing(self._open_unchanged()) as db:
                 return db.execute(query, values).fetchall()
         except sqlite3.OperationalError:
             return []
         except sqlite3.DatabaseError:
             self._is_doubtful = True
             return []
+
+    def _open_unchanged(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
     def _is_young(self) -> bool:
         try:
