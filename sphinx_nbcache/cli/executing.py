@@ -97,9 +97,11 @@ def execute(
     :param paths: None for those on the project's list.
     :param given: the other options, as the API takes them.
     """
-    from sphinx_nbcache.cli.lines import Lines
+    from sphinx_nbcache.cli.listener import choose_listener
 
-    progress = Lines(is_brief=_LEVELS.index(verbosity.upper()) >= _LEVELS.index("WARNING"))
+    progress = choose_listener(
+        is_brief=_LEVELS.index(verbosity.upper()) >= _LEVELS.index("WARNING")
+    )
     report = cache.execute(paths, progress=progress, fail_fast=not keep_going, **given)
     for outcome in report.failures:
         click.echo(f"{outcome.name}: {outcome.failure and outcome.failure.describe()}", err=True)
