@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Coroutine, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -129,6 +129,7 @@ class DaskExecutor:
         self._threads: Mapping[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         """Every run, and the watch over the workers."""
+        self._is_closing = False
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="nbcache-dask", daemon=True
@@ -207,6 +208,7 @@ class DaskExecutor:
         return str(cluster.scheduler_address)
 
     async def _close(self) -> None:
+        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -225,7 +227,8 @@ class DaskExecutor:
         while not is_over and time.monotonic() < deadline:
             try:
                 asked = client.run(close_place, self._build, on_error="ignore")
-                answers = await asyncio.wait_for(asked, _ASK_S)
+                async with asyncio.timeout(_ASK_S):
+                    answers = await asked
             except Exception as error:  # noqa: BLE001 - whatever a dying cluster says
                 _LOGGER.debug("workers do not say whether their kernels are gone: %s", error)
                 return
@@ -261,8 +264,10 @@ class DaskExecutor:
             if not answer.done():
                 raise _NoWorkerError
             if answer.cancelled():
-                raise _NoSchedulerError
+                raise CancelledError
             return answer.result()
+        except CancelledError as error:
+            raise _NoSchedulerError from error  # nobody else cancels tasks of ours
         finally:
             answer.cancel()
             deserted.cancel()
@@ -285,10 +290,11 @@ class DaskExecutor:
         """Keep an eye on the workers: how many there are, which are lost, whether there are any."""
         assert self._client is not None
         seen = time.monotonic()
-        while True:
+        while not self._is_closing:  # its cancellation may be lost in dask's own waiting
             await asyncio.sleep(_LOOK_S)
             try:
-                threads = await asyncio.wait_for(self._client.nthreads(), _ASK_S)
+                async with asyncio.timeout(_ASK_S):
+                    threads = await self._client.nthreads()
             except Exception as error:  # noqa: BLE001 - the runs tell of a lost scheduler
                 _LOGGER.debug("the scheduler does not say which workers it has: %s", error)
                 continue
