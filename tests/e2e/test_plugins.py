@@ -86,6 +86,17 @@ def test_files_of_its_reader_are_executed(project_folder: Path, name: str) -> No
 
 
 @pytest.mark.usefixtures("installed")
+def test_notebooks_run_in_its_executor_which_has_options_of_its_own(project_folder: Path) -> None:
+    shutil.copy(SESSION, project_folder)
+    options = ("-e", "journal", "--executor-options", "path=done.jsonl")
+    result = run_nbcache(project_folder, "execute", *options, ".")
+    assert sum_up(result) == "notebooks: 1 (0 hits, 1 ran, 0 failed)"
+    assert '"notebook": "gcd.doctest"' in (project_folder / "done.jsonl").read_text()
+    wrong = run_nbcache(project_folder, "execute", *options[:3], "color=red", ".")
+    assert (wrong.returncode, 'only "path"' in wrong.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_file_that_is_not_of_its_format_fails_with_the_readers_reason(
     project_folder: Path,
 ) -> None:

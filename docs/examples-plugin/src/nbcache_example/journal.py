@@ -26,11 +26,11 @@ def create_journal(request: ExecutorRequest) -> Executor:
 
     Raises ConfigurationError for an option that it does not have.
     """
-    options = dict(getattr(request.config, _OPTION, ()))
+    options = dict(request.config.executor_options)
     path = options.pop("path", _DEFAULT)
     if options or not isinstance(path, str):
         raise ConfigurationError(_OPTION, options or path, 'only "path", the name of a file')
-    local = replace(request.config, executor="local-parallel")
+    local = replace(request.config, executor="local-parallel", executor_options=())
     return Journal(create_executor(replace(request, config=local)), Path(path))
 
 
