@@ -92,7 +92,7 @@ def test_notebooks_run_in_its_executor_which_has_options_of_its_own(project_fold
     result = run_nbcache(project_folder, "execute", *options, ".")
     assert sum_up(result) == "notebooks: 1 (0 hits, 1 ran, 0 failed)"
     assert '"notebook": "gcd.doctest"' in (project_folder / "done.jsonl").read_text()
-    wrong = run_nbcache(project_folder, "execute", *options[:3], "color=red", ".")
+    wrong = run_nbcache(project_folder, "execute", "-f", *options[:3], "color=red", ".")
     assert (wrong.returncode, 'only "path"' in wrong.stderr) == (2, True)
 
 
