@@ -114,6 +114,7 @@ def info(cache: NotebookCache, name: str, is_json: bool) -> None:
             "Notes": entry.notes or None,
             "Inputs": [_describe_input(found) for found in entry.inputs.items] or None,
             "Artifacts": [artifact.path for artifact in entry.artifacts] or None,
+            "Left in a temporary folder": [artifact.path for artifact in entry.left] or None,
         }
     )
 

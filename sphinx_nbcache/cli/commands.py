@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.project_group import project
 from sphinx_nbcache.cli.stripping import strip
+from sphinx_nbcache.cli.tables import list_json
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import NotebookCache
@@ -50,18 +52,22 @@ def execute_paths(cache: NotebookCache, paths: tuple[Path, ...], **given: Any) -
 
 
 @main.command()
-@click.option("--repair", is_flag=True, help="Remove what is damaged.")
+@click.option("--repair", is_flag=True, help="Remove what is damaged, or needed by nothing.")
+@click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
 @pass_cache
-def verify(cache: NotebookCache, repair: bool) -> None:
+def verify(cache: NotebookCache, repair: bool, is_json: bool) -> None:
     """Read everything in the cache and name what is damaged, or needed by nothing.
 
     Exit status: 1 when something is damaged and was not removed.
     """
     problems = cache.verify(repair=repair)
-    for problem in problems:
-        click.echo(f"{'removed: ' if repair else ''}{problem}")
     damaged = sum(problem.is_damage for problem in problems)
-    click.echo(f"{cache.path}: {damaged} damaged" if damaged else f"{cache.path}: sound")
+    if is_json:
+        list_json({**asdict(problem), "path": str(problem.path)} for problem in problems)
+    else:
+        for problem in problems:
+            click.echo(f"{'removed: ' if repair else ''}{problem}")
+        click.echo(f"{cache.path}: {damaged} damaged" if damaged else f"{cache.path}: sound")
     if damaged and not repair:
         raise SystemExit(1)
 

@@ -36,6 +36,9 @@ class Entry:
     source: str
     """Path of the notebook that was run, relative to the project root; for people."""
     artifacts: tuple[Artifact, ...] = ()
+    left: tuple[Artifact, ...] = ()
+    """Files that it left in a temporary folder, from which their paths count: they can be had
+    from the entry, and are put nowhere."""
     notes: tuple[str, ...] = ()
     """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``,
     ``imported``."""
@@ -48,7 +51,8 @@ class Entry:
     @property
     def objects(self) -> tuple[str, ...]:
         """Return the digests of all objects the entry needs."""
-        return (self.outputs, *(artifact.digest for artifact in self.artifacts))
+        files = (*self.artifacts, *self.left)
+        return (self.outputs, *(artifact.digest for artifact in files))
 
     def to_bytes(self) -> bytes:
         """Serialise to the stored form: readable JSON, sealed with its own digest."""
@@ -65,6 +69,8 @@ class Entry:
             "notes": list(self.notes),
             "cells": [cell.to_json() for cell in self.cells],
         }
+        if self.left:
+            value["left"] = [[a.path, a.digest, a.mode] for a in self.left]
         value["seal"] = digest_json(value)
         return json.dumps(value, indent=1).encode("ascii") + b"\n"
 
@@ -101,6 +107,7 @@ class Entry:
             cells=tuple(map(CellRun.from_json, value["cells"])),
             source=value["source"],
             artifacts=tuple(itertools.starmap(_make_artifact, value["artifacts"])),
+            left=tuple(itertools.starmap(_make_artifact, value.get("left", ()))),
             notes=tuple(value["notes"]),
         )
 

@@ -141,3 +141,6 @@ class Run:
     """What its kernel was seen to read and write; None where nobody could look."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Seconds of the last attempt: ``start``, ``ready``, ``cells``, ``shutdown``."""
+    left: Path | None = None
+    """Folder with the files that it left in its temporary folder; whoever takes the run
+    removes it. None where there are none."""

@@ -6,6 +6,7 @@ deterministic. Nothing is stored, and nothing in the project is written.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
@@ -210,7 +211,10 @@ class _Check:
         for future in [future for future in self._flying if future.done()]:
             rerun = self._flying.pop(future)
             with rerun.place:
-                self.note(self._compare(rerun, future.result()))
+                run = future.result()
+                if run.left is not None:
+                    shutil.rmtree(run.left, ignore_errors=True)
+                self.note(self._compare(rerun, run))
 
     def _compare(self, rerun: _Rerun, run: Run) -> Drift:
         case = rerun.case

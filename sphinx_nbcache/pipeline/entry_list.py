@@ -58,6 +58,7 @@ class CachedEntry:
             "execution_seconds": round(entry.seconds, 3),
             "size_bytes": self.size_bytes,
             "artifacts": [artifact.path for artifact in entry.artifacts],
+            "left": [artifact.path for artifact in entry.left],
             "notes": list(entry.notes),
         }
 
@@ -129,14 +130,14 @@ class EntryList:
     def read_artifact(self, id_or_path: int | str | Path, path: str) -> bytes:
         """Return the bytes of a file that a notebook wrote.
 
-        :param path: relative to the notebook's folder, or to the project root.
+        :param path: relative to the folder that it ran in, or to the project root.
 
         Raises RecordNotFoundError, and StoreError when it is damaged.
         """
         entry = self.get(id_or_path).entry
         folder = PurePosixPath(entry.source).parent
         names = ((folder / path).as_posix(), PurePosixPath(path).as_posix())
-        known = {artifact.path: artifact for artifact in entry.artifacts}
+        known = {artifact.path: artifact for artifact in (*entry.left, *entry.artifacts)}
         artifact = next((known[name] for name in names if name in known), None)
         if artifact is None:
             raise RecordNotFoundError(path, _NO_ARTIFACT)
@@ -279,7 +280,7 @@ class EntryList:
         return Stats(
             entries=len(entries),
             notebooks=len({entry.source for entry in entries}),
-            artifacts=sum(len(entry.artifacts) for entry in entries),
+            artifacts=sum(len(entry.artifacts) + len(entry.left) for entry in entries),
             objects=len(inventory.sizes),
             size_bytes=inventory.size_bytes,
             seconds=sum(entry.seconds for entry in entries),

@@ -92,7 +92,7 @@ class Flight:
         self._fail_fast = fail_fast
         self._first_failed = ""
         """Name of the notebook whose failure keeps others from starting."""
-        self._recorder = Recorder(lookup, restorer)
+        self._recorder = Recorder(lookup, restorer, project.store)
         self._edges: Edges = {}
         self._written: Written = {}
         self._flying: dict[Future[Run], tuple[_Group, Claim]] = {}
@@ -271,6 +271,8 @@ class Flight:
         outputs = self._store.save_outputs(run.outputs)
         record = self._recorder.record(run)
         self._note_written(group, record)
+        for problem in record.problems:
+            self._progress.warn(problem, Topic.ARTIFACT, group.job.name)
         if record.is_lost:
             self._progress.warn(_LOST, Topic.INPUTS, group.job.name)
         if run.status is Status.RAN and not record.is_lost:
@@ -324,6 +326,7 @@ class Flight:
             cells=run.cells,
             source=self._project.relate(run.job.notebook.path),
             artifacts=record.artifacts,
+            left=record.left,
             notes=record.notes,
         )
         self._store.save_entry(entry, run.job.question, limit=self._project.config.entries_per_key)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from sphinx_nbcache.model import (
@@ -29,7 +30,7 @@ from sphinx_nbcache.observing import (
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.restoring import Restorer
 from sphinx_nbcache.running import scan_imports
-from sphinx_nbcache.store import Flow
+from sphinx_nbcache.store import Flow, Store, UnreadableError
 
 UNOBSERVED = "unobserved"
 """The note on a run that nobody could watch: only what is declared can make it stale."""
@@ -41,6 +42,10 @@ class Record:
 
     inputs: Inputs
     artifacts: tuple[Artifact, ...] = ()
+    left: tuple[Artifact, ...] = ()
+    """Files that it left in a temporary folder."""
+    problems: tuple[str, ...] = ()
+    """Why a file of these is not kept; sentences for people."""
     notes: tuple[str, ...] = ()
     flow: Flow = field(default_factory=Flow)
     is_lost: bool = False
@@ -51,8 +56,9 @@ class Record:
 class Recorder:
     """Records the runs of one build."""
 
-    def __init__(self, lookup: Lookup, restorer: Restorer) -> None:
+    def __init__(self, lookup: Lookup, restorer: Restorer, store: Store) -> None:
         self._restorer = restorer
+        self._store = store
         self._present = lookup.present
         self._environments: dict[Interpreter, Environment] = {}
 
@@ -61,6 +67,32 @@ class Recorder:
 
         Raises StoreError when the store cannot be written.
         """
+        left, problems = self._keep_left(run)
+        return replace(self._record(run), left=left, problems=problems)
+
+    def _keep_left(self, run: Run) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        """Store what a run has left in a temporary folder, and remove that."""
+        if run.left is None:
+            return (), ()
+        kept, problems = [], []
+        try:
+            for path in sorted(run.left.rglob("*")):
+                name = path.relative_to(run.left).as_posix()
+                if path.is_dir():
+                    continue
+                try:
+                    name.encode("utf-8")
+                    digest, _ = self._store.save_file(path)
+                except (UnreadableError, UnicodeError) as error:
+                    problems.append(f"{name!r} is not kept in the cache: {error}")
+                    continue
+                mode = path.stat().st_mode & 0o777
+                kept.append(Artifact(path=name, digest=digest, mode=mode))
+        finally:
+            shutil.rmtree(run.left, ignore_errors=True)
+        return tuple(kept), tuple(problems)
+
+    def _record(self, run: Run) -> Record:
         artifacts = self._restorer.keep(run)
         kept = frozenset(artifact.path for artifact in artifacts)
         self._present.renew()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,6 +34,7 @@ from sphinx_nbcache.running.forking import ForkServerError
 from sphinx_nbcache.running.kernel import Kernel, open_kernel
 from sphinx_nbcache.running.kernels import Kernels, KernelStartError
 from sphinx_nbcache.running.observation import begin_observing, end_observing, find_learned
+from sphinx_nbcache.running.temporary import enter_folder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -57,6 +55,7 @@ class _Progress:
     modules: frozenset[str] | None = None
     observation: Observation | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    left: Path | None = None
     is_last_call: bool = False
     """Whether the limit for the current cell is what remains for the whole notebook."""
 
@@ -92,11 +91,13 @@ async def _attempt(job: Job, kernels: Kernels) -> Run:
     progress = _Progress()
     started_at, clock = time.time(), time.perf_counter()
     try:
-        with _enter_folder(job) as folder:
-            async with open_kernel(kernels, job, notebook, folder) as kernel:
+        with enter_folder(job) as place:
+            async with open_kernel(kernels, job, notebook, place.folder) as kernel:
                 await _run_in_kernel(job, kernel, progress)
                 ended_at = time.perf_counter()
             progress.phases["shutdown"] = time.perf_counter() - ended_at
+            if progress.failure is None:
+                progress.left = place.take_left()
     except ForkServerError:
         return await _attempt(job, kernels)  # its kernels are started in the ordinary way now
     except KernelStartError as error:
@@ -114,6 +115,7 @@ async def _attempt(job: Job, kernels: Kernels) -> Run:
         modules=progress.modules,
         observation=progress.observation,
         phases=progress.phases,
+        left=progress.left,
     )
 
 
@@ -124,16 +126,6 @@ def _copy_content(job: Job) -> NotebookNode:
         {**content, "cells": [dict(cell) for cell in content["cells"]]}
     )
     return notebook
-
-
-@contextmanager
-def _enter_folder(job: Job) -> Iterator[Path]:
-    """Give the working directory: the job's own, or a temporary one that goes afterwards."""
-    if job.working_directory is not None:
-        yield job.working_directory.absolute()
-        return
-    with tempfile.TemporaryDirectory(prefix="nbcache-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder).resolve()
 
 
 async def _run_in_kernel(job: Job, kernel: Kernel, progress: _Progress) -> None:

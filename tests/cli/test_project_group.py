@@ -103,3 +103,35 @@ def test_force_holds_for_every_executor(run: Run, project_folder: Path, executor
     for _ in range(2):
         result = run("project", "execute", "--force", "-e", executor)
         assert "succeeded:\n- a.ipynb\n" in result.output
+
+
+def test_in_a_temporary_folder_assets_are_there_and_what_is_left_can_be_had(
+    run: Run, project_folder: Path
+) -> None:
+    folder = project_folder / "sub"
+    read = "print(open('data/in.txt').read())"
+    write = "import os\nos.mkdir('out')\nopen('out/x.bin', 'wb').write(b'\\0made')"
+    write_notebook(folder / "a.ipynb", read, write)
+    (folder / "data").mkdir()
+    (folder / "data/in.txt").write_text("first")
+    run("notebook", "add-with-assets", "-nb", "sub/a.ipynb", "sub/data/in.txt")
+    cold = run("project", "execute", "-e", "temp-serial")
+    assert "succeeded:\n- sub/a.ipynb\n" in cold.output
+    assert not (folder / "out").exists()
+    assert run("cache", "cat-artifact", "1", "out/x.bin").stdout_bytes == b"\0made"
+    told = json.loads(run("cache", "info", "1", "--json").output)
+    assert (told["artifacts"], told["left"]) == ([], ["out/x.bin"])
+    assert "succeeded: []\n" in run("project", "execute", "-e", "temp-serial").output
+    (folder / "data/in.txt").write_text("second")
+    assert "succeeded:\n- sub/a.ipynb\n" in run("project", "execute", "-e", "temp-serial").output
+    assert run("verify").output.endswith(": sound\n")
+
+
+def test_an_asset_that_is_gone_fails_its_notebook(run: Run, project_folder: Path) -> None:
+    write_notebook(project_folder / "a.ipynb", "1")
+    (project_folder / "in.txt").touch()
+    run("notebook", "add-with-assets", "-nb", "a.ipynb", "in.txt")
+    (project_folder / "in.txt").unlink()
+    result = run("project", "execute", "-e", "temp-parallel")
+    assert (result.exit_code, "errored:\n- a.ipynb\n" in result.stdout) == (1, True)
+    assert "in.txt" in result.stderr
