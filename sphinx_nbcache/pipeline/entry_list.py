@@ -163,7 +163,7 @@ class EntryList:
         Raises NotebookNotFoundError, NotebookReadError, NotExecutedError, AlreadyCachedError,
         StoreError.
         """
-        path = (self._opened.folder / path).resolve()
+        path = Path(path).resolve()
         job = self._require_job(path)
         flaw = find_flaw(job.notebook) if validate else ""
         if flaw:
@@ -215,7 +215,7 @@ class EntryList:
         return next(item for item in self.list_all() if item.entry.name == entry.name)
 
     def _check_artifact(self, folder: Path, given: str | Path) -> Path:
-        path = (self._opened.folder / given).resolve()
+        path = Path(given).resolve()
         if not path.is_file():
             raise NotebookNotFoundError(path)
         if not path.is_relative_to(folder):
@@ -238,7 +238,7 @@ class EntryList:
         """
         from sphinx_nbcache.pipeline.difference import show_difference
 
-        path = (self._opened.folder / path).resolve()
+        path = Path(path).resolve()
         cached = self.get_notebook(id_or_path)
         plan = self._opened.plan(path)
         return show_difference(cached, plan.notebook, str(id_or_path), self._project.relate(path))
@@ -319,14 +319,14 @@ class EntryList:
             if ids_or_paths is None
             else {found.entry.name for found in self._find(ids_or_paths)}
         )
-        return self._store.export_to(self._opened.folder / target, names)
+        return self._store.export_to(Path(target), names)
 
     def import_from(self, archive: str | Path) -> Imported:
         """Take the entries of an archive that are not here yet; everything is verified.
 
         Raises StoreError.
         """
-        return self._store.import_from(self._opened.folder / archive)
+        return self._store.import_from(Path(archive))
 
     def _find(self, ids_or_paths: Iterable[int | str | Path]) -> list[CachedEntry]:
         entries = self.list_all()
@@ -349,8 +349,8 @@ class EntryList:
             if int(text) not in by_id:
                 raise RecordNotFoundError(text, _NO_ID)
             return by_id[int(text)]
-        path = (self._opened.folder / text).resolve()
-        entry = self._opened.find_entry(self._opened.plan(path))
+        path = Path(text).resolve()
+        _, entry = self._opened.find_entry(path)
         if entry is None or entry.name not in by_name:
             raise RecordNotFoundError(text, _NO_ENTRY)
         return by_name[entry.name]

@@ -192,7 +192,7 @@ class NotebookCache:
 
         Raises NotebookNotFoundError, NotebookReadError.
         """
-        return self._opened.find_entry(self._opened.plan(self._locate(path)))
+        return self._opened.find_entry(self._locate(path))[1]
 
     def merge(self, path: str | Path) -> NotebookNode:
         """Return a notebook with its stored outputs in it; the file stays as it is.
@@ -202,8 +202,7 @@ class NotebookCache:
         from sphinx_nbcache.pipeline.merge import merge_outputs
 
         path = self._locate(path)
-        plan = self._opened.plan(path)
-        entry = self._opened.find_entry(plan)
+        plan, entry = self._opened.find_entry(path)
         store = self._opened.project.store
         outputs = None if entry is None else store.load_outputs(entry.outputs)
         if outputs is None:
@@ -265,7 +264,7 @@ class NotebookCache:
         self._opened.project.store.clear()
 
     def _locate(self, path: str | Path) -> Path:
-        return (self._opened.folder / path).resolve()
+        return Path(path).resolve()
 
     def _choose_listed(self) -> Choice:
         """Return the notebooks on the project's list; a file that is gone is a failure of it."""

@@ -192,6 +192,11 @@ class NotebookList:
         reading = self._opened.read_files()
         standings = {s.name: s for s in find_standings(sources, reading, self._project)}
         ids = store.number_entries() if standings else {}
+        stale = [source for source in sources if not _has_entry(standings.get(source.name))]
+        if ids and stale:
+            # One that ran in a temporary folder has outputs, though a build would ask again.
+            temporary = find_standings(stale, reading, self._opened.temporary)
+            standings.update({s.name: s for s in temporary if s.entry is not None})
         return tuple(self._make_listed(record, standings, ids) for record in records)
 
     def _make_listed(
@@ -214,7 +219,7 @@ class NotebookList:
         )
 
     def _locate(self, given: str | Path) -> Path:
-        return (self._opened.folder / given).resolve()
+        return Path(given).resolve()
 
     def _relate_assets(self, path: Path, assets: Iterable[str | Path]) -> tuple[str, ...]:
         """Return assets relative to the folder of their notebook, in which they have to lie."""
@@ -236,6 +241,10 @@ class NotebookList:
         chosen = {path: reader} if reader else {}
         if FileReader(chosen).read(path, read_text(path)) is None:
             raise NotebookReadError(path, NOT_A_NOTEBOOK)
+
+
+def _has_entry(standing: Standing | None) -> bool:
+    return standing is not None and standing.is_fresh
 
 
 def _choose_present(folder: Path, assets: Iterable[str]) -> list[str]:

@@ -20,6 +20,9 @@ from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.reading import read_text
 from sphinx_nbcache.store import NotebookRecord
 
+TEMPORARY = "temp-serial"
+"""An executor that runs notebooks in temporary folders."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
@@ -92,8 +95,16 @@ class Opened:
             records=self.list_records(),
         )
 
-    def plan(self, path: Path) -> Plan:
+    @property
+    def temporary(self) -> Project:
+        """Return the project as it is where notebooks run in temporary folders."""
+        config = replace(self.project.config, executor=TEMPORARY)
+        return replace(self.project, config=config)
+
+    def plan(self, path: Path, *, is_temporary: bool = False) -> Plan:
         """Return what is to be done with one notebook.
+
+        :param is_temporary: whether it runs in a temporary folder, whatever the options say.
 
         Raises NotebookNotFoundError, NotebookReadError.
         """
@@ -102,10 +113,22 @@ class Opened:
         name = self.project.relate(path)
         found = self.read_files([path]).read(Source(name, path), read_text(path))
         assert found is not None, "what is named is a notebook, or an error"
-        return make_plan(name, *found, project=self.project)
+        project = self.temporary if is_temporary else self.project
+        return make_plan(name, *found, project=project)
 
-    def find_entry(self, plan: Plan) -> Entry | None:
-        """Return the entry that answers a plan now, if there is one."""
+    def find_entry(self, path: Path) -> tuple[Plan, Entry | None]:
+        """Return how a notebook is asked for, and the entry that answers it now, if there is one.
+
+        One that ran in a temporary folder answers, too, where there is no other.
+        Raises NotebookNotFoundError, NotebookReadError.
+        """
+        plan = self.plan(path)
+        entry = self._look_up(plan)
+        if entry is None and plan.job is not None and plan.job.working_directory is not None:
+            entry = self._look_up(self.plan(path, is_temporary=True))
+        return plan, entry
+
+    def _look_up(self, plan: Plan) -> Entry | None:
         if plan.job is None:
             return None
         return Lookup(self.project).look_up(Asked.from_job(plan.job)).entry

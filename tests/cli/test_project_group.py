@@ -118,6 +118,8 @@ def test_in_a_temporary_folder_assets_are_there_and_what_is_left_can_be_had(
     cold = run("project", "execute", "-e", "temp-serial")
     assert "succeeded:\n- sub/a.ipynb\n" in cold.output
     assert not (folder / "out").exists()
+    assert "✅ [1]" in run("notebook", "list").output
+    assert run("notebook", "merge", "1", "final.ipynb").exit_code == 0
     assert run("cache", "cat-artifact", "1", "out/x.bin").stdout_bytes == b"\0made"
     told = json.loads(run("cache", "info", "1", "--json").output)
     assert (told["artifacts"], told["left"]) == ([], ["out/x.bin"])
