@@ -290,16 +290,12 @@ class Index:
         known = dict(self._read("SELECT entry, id FROM entry_ids"))
         new = [name for name in names if name not in known]
         if new:
-            self._attempt(lambda db: self._insert_names(db, new))
-            known = dict(self._read("SELECT entry, id FROM entry_ids"))
+            # In one transaction: what others are writing just now is not read without it.
+            known = self._attempt(lambda db: _insert_names(db, new)) or known
         free = max(known.values(), default=0) + 1
         rest = (name for name in names if name not in known)
         known.update({name: free + number for number, name in enumerate(rest)})
         return {name: known[name] for name in names}
-
-    def _insert_names(self, db: sqlite3.Connection, names: Sequence[str]) -> None:
-        query = "INSERT OR IGNORE INTO entry_ids (entry) VALUES (?)"
-        db.executemany(query, [(name,) for name in names])
 
     def forget_entries(self, names: Sequence[str]) -> None:
         """Forget entries that are gone."""
@@ -391,6 +387,13 @@ def _require_sound(db: sqlite3.Connection) -> None:
     """Raise DatabaseError where a database is damaged: it may still take what it cannot give."""
     if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise sqlite3.DatabaseError
+
+
+def _insert_names(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Give IDs to entries that have none; return the IDs of all."""
+    query = "INSERT OR IGNORE INTO entry_ids (entry) VALUES (?)"
+    db.executemany(query, [(name,) for name in names])
+    return dict(db.execute("SELECT entry, id FROM entry_ids").fetchall())
 
 
 def _replace_flow(db: sqlite3.Connection, source: str, flow: Flow) -> None:
