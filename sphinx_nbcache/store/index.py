@@ -391,7 +391,11 @@ def _require_sound(db: sqlite3.Connection) -> None:
 
 def _insert_names(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, int]:
     """Give IDs to entries that have none; return the IDs of all."""
-    query = "INSERT OR IGNORE INTO entry_ids (entry) VALUES (?)"
+    # Not "OR IGNORE", which uses up a number for each that another process has just numbered.
+    query = (
+        "INSERT INTO entry_ids (entry) SELECT ?1 "
+        "WHERE NOT EXISTS (SELECT 1 FROM entry_ids WHERE entry = ?1)"
+    )
     db.executemany(query, [(name,) for name in names])
     return dict(db.execute("SELECT entry, id FROM entry_ids").fetchall())
 
