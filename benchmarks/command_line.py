@@ -48,7 +48,7 @@ class Timing:
 
 
 def make_project(folder: Path, notebooks: int) -> None:
-    """Write a project whose notebooks are all cached.
+    """Write a project whose notebooks are all cached, and on its list.
 
     Raises BenchmarkError where the first notebook cannot be run.
     """
@@ -61,6 +61,7 @@ def make_project(folder: Path, notebooks: int) -> None:
     if failures := cache.execute(paths[:1]).failures:
         raise BenchmarkError(f"The first notebook failed: {failures[0].reason}")
     _store_for_all(cache, paths)
+    cache.notebooks.add(paths)
     report = cache.execute([folder], frozen=True)  # the index learns what was found
     if report.totals.hits != notebooks:
         raise BenchmarkError(f"Of {notebooks} notebooks only {report.totals.hits} are cached.")
