@@ -64,8 +64,9 @@ def quote(value: Any) -> str:
     text = str(value)
     if not isinstance(value, str):
         return text
-    begins_plainly = bool(text) and (text[0].isalnum() or not text[0].isascii() or text == "-")
+    begins_plainly = bool(text) and (text[0].isalnum() or text[0] in "/._" or not text[0].isascii())
     is_plain = begins_plainly and ": " not in text and " #" not in text and text.isprintable()
+    is_plain = is_plain or text == "-"
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
