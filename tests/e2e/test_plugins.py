@@ -143,3 +143,16 @@ def test_a_page_of_sphinx_has_the_same_outputs_in_both(tmp_path: Path) -> None:
     assert "TypeError" in built.read("gcd")
     result = run_nbcache(site.parent, "execute", f"docs{os.sep}gcd.doctest")
     assert sum_up(result) == "notebooks: 1 (1 hits, 0 ran, 0 failed)"
+
+
+def test_a_build_can_have_its_notebooks_run_by_dask(tmp_path: Path) -> None:
+    configuration = 'nbcache_executor = "dask"\nnbcache_executor_options = {"jobs": 1}\n'
+    code = "print(6 * 7)\nopen('made.txt', 'w').write('by a worker')"
+    site = write_site(tmp_path / "project", {"a": (code,)}, configuration)
+    cold = run_build(site)
+    assert (cold.status, cold.find("a")["status"]) == (0, "ran"), cold.stderr
+    assert "42" in cold.read("a")
+    (site / "made.txt").unlink()
+    warm = run_build(site, "-E")
+    assert (warm.status, warm.find("a")["status"]) == (0, "hit"), warm.stderr
+    assert (site / "made.txt").read_text() == "by a worker"
