@@ -4,6 +4,7 @@ NbCacheError
 ├── ConfigurationError     an option has a value it cannot have: mend the configuration
 ├── NotebookReadError      a file is not a readable notebook: mend the file
 ├── NotebookNotFoundError  a path or pattern names no notebook: mend the call
+├── NotebookWriteError     a file cannot be written, or must not: name another one
 ├── RecordNotFoundError    an ID or path is not in the project's list or the cache: mend the call
 ├── NotCachedError         the outputs asked for are not in the store: execute first
 ├── NotExecutedError       a notebook to be stored as executed was not: execute it first
@@ -63,6 +64,15 @@ class NotebookNotFoundError(NbCacheError):
         super().__init__(f"{path}: {reason}")
 
 
+class NotebookWriteError(NbCacheError):
+    """A notebook with its outputs cannot be written to a file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: cannot be written: {reason}")
+
+
 class RecordNotFoundError(NbCacheError):
     """An ID or a path names nothing that the project's list or the cache knows."""
 
@@ -83,10 +93,13 @@ class NotCachedError(NbCacheError):
 class NotExecutedError(NbCacheError):
     """A notebook that is to be stored with its outputs does not look executed."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, *, is_final: bool = False) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"{path}: does not look executed from top to bottom: {reason}")
+        self.is_final = is_final
+        """Whether it cannot be stored without that check either."""
+        looks = "is not to be executed" if is_final else "does not look executed from top to bottom"
+        super().__init__(f"{path}: {looks}: {reason}")
 
 
 class AlreadyCachedError(NbCacheError):

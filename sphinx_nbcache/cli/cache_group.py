@@ -46,7 +46,12 @@ def cache_group() -> None:
 
 @cache_group.command("list")
 @click.option(
-    "-l", "--path-length", default=3, show_default=True, help="Parts of each path to show."
+    "-l",
+    "--path-length",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Parts of each path to show.",
 )
 @click.option("--latest-only", is_flag=True, help="Only the newest entry of each notebook.")
 @click.option("-h", "--hashkeys", is_flag=True, help="Show the keys.")
@@ -178,6 +183,8 @@ def _add(
     try:
         item = cache.entries.add(path, artifacts=artifacts, validate=validate, overwrite=overwrite)
     except NotExecutedError as error:
+        if error.is_final:
+            raise
         click.secho(f"Validity Error: {error.reason}", fg="red")
         confirm("The notebook may not have been executed, continue?", force=False)
         item = cache.entries.add(path, artifacts=artifacts, validate=False, overwrite=overwrite)
@@ -200,6 +207,8 @@ def diff(cache: NotebookCache, name: str, path: Path) -> None:
 @pass_cache
 def remove(cache: NotebookCache, names: tuple[str, ...], is_all: bool, force: bool) -> None:
     """Remove entries from the cache."""
+    if is_all and names:
+        raise click.UsageError("name entries, or say --all: not both")
     if is_all:
         confirm("Remove all entries of the cache?", force=force)
         show_pruned(cache.entries.clear())

@@ -70,7 +70,12 @@ def add_with_assets(
 
 @notebook.command("list")
 @click.option(
-    "-l", "--path-length", default=3, show_default=True, help="Parts of each path to show."
+    "-l",
+    "--path-length",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Parts of each path to show.",
 )
 @click.option("--assets", is_flag=True, help="Show the number of assets.")
 @_take_json
@@ -140,10 +145,13 @@ def info(cache: NotebookCache, name: str, has_traceback: bool, is_json: bool) ->
 @notebook.command()
 @click.argument("name", metavar="ID_OR_PATH")
 @click.argument("output_path", metavar="OUTPUT_PATH", type=click.Path(path_type=Path))
+@take_force
 @pass_cache
-def merge(cache: NotebookCache, name: str, output_path: Path) -> None:
+def merge(cache: NotebookCache, name: str, output_path: Path, force: bool) -> None:
     """Write a new notebook: the source with the cached outputs in it."""
     item = cache.notebooks.get(name)
+    if output_path.is_file():
+        confirm_at_terminal(f"{output_path} exists: write over it?", force=force)
     cache.merge_into(item.path, output_path)
     click.echo(f"Merged with cache ID {item.entry_id}")
     click.secho("Success!", fg="green")
@@ -169,6 +177,8 @@ def remove(cache: NotebookCache, names: tuple[str, ...], force: bool) -> None:
 @pass_cache
 def invalidate(cache: NotebookCache, names: tuple[str, ...], is_all: bool, force: bool) -> None:
     """Remove the cached outputs of notebooks, so that they run again."""
+    if is_all and names:
+        raise click.UsageError("name notebooks, or say --all: not both")
     if is_all:
         confirm("Remove the cached outputs of all notebooks of the project?", force=force)
     elif not names:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+_YAML_WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -66,7 +67,8 @@ def quote(value: Any) -> str:
         return text
     begins_plainly = bool(text) and (text[0].isalnum() or text[0] in "/._" or not text[0].isascii())
     is_plain = begins_plainly and ": " not in text and " #" not in text and text.isprintable()
-    is_plain = is_plain or text == "-"
+    is_plain = is_plain and not text.endswith(":") and text.lower() not in _YAML_WORDS
+    is_plain = text == "-" or (is_plain and not _is_number(text))
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 

@@ -1,7 +1,7 @@
 """Frozen values that travel between the layers; no I/O, no third-party library."""
 
 from sphinx_nbcache.model.digest import digest_bytes, digest_json, to_canonical_json
-from sphinx_nbcache.model.entry import ENTRY_FORMAT, IMPORTED, Entry
+from sphinx_nbcache.model.entry import ENTRY_FORMAT, IMPORTED, Entry, ForeignFormatError
 from sphinx_nbcache.model.inputs import (
     ABSENT,
     UNSTABLE,
@@ -52,6 +52,7 @@ __all__ = [
     "Entry",
     "Failure",
     "FileStamp",
+    "ForeignFormatError",
     "Input",
     "InputKind",
     "Inputs",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ from sphinx_nbcache.model.outcome import Artifact, CellRun
 ENTRY_FORMAT = 3
 IMPORTED = "imported"
 """The note on a run that was made elsewhere: nobody saw what it read."""
+
+
+class ForeignFormatError(ValueError):
+    """An entry is of another version, which may be able to read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ class Entry:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ValueError("torn: not a complete JSON record") from error
         if found != ENTRY_FORMAT:
-            raise ValueError(f"format {found!r}, this version reads format {ENTRY_FORMAT}")
+            raise ForeignFormatError(f"format {found!r}, this version reads format {ENTRY_FORMAT}")
         if seal != digest_json(value):
             raise ValueError("altered: its seal does not fit its content")
         try:
@@ -97,6 +102,11 @@ class Entry:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any]) -> Entry:
+        texts = (value["outputs"], value["kernel"], value["source"], *value["notes"])
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        if not all(math.isfinite(value[name]) for name in ("executed_at", "seconds")):
+            raise ValueError
         return cls(
             key=Key(value["key"]),
             inputs=Inputs.from_json(value["inputs"]),

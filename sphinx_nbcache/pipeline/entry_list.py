@@ -19,7 +19,7 @@ from sphinx_nbcache.errors import (
     RecordNotFoundError,
     StoreError,
 )
-from sphinx_nbcache.model import IMPORTED, Artifact, Entry, Inputs, Job, Outputs, digest_json
+from sphinx_nbcache.model import IMPORTED, Artifact, Entry, Inputs, Job, Mode, Outputs, digest_json
 from sphinx_nbcache.pipeline.executed import collect_outputs, describe_cells, find_flaw
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.opened import Opened
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _NO_ID = "the cache has no entry with this ID; `nbcache cache list` shows them"
+_LONGEST_ID = 18
 _NO_ENTRY = "the cache has no outputs for it as it is now"
 _NO_ARTIFACT = "the entry has no artifact of this name"
 
@@ -171,18 +172,13 @@ class EntryList:
         if not overwrite and next(iter(self._store.find_entries(job.key)[0]), None):
             raise AlreadyCachedError(path)
         files = [self._check_artifact(path.parent, given) for given in artifacts]
-        claim = self._store.try_claim(job.key)
-        if claim is None:
-            raise StoreError(self._store.path, f"{path} is running in another process just now")
-        try:
+        with self._store.hold():
             return self._save(job, files)
-        finally:
-            claim.release()
 
     def _require_job(self, path: Path) -> Job:
-        plan = self._opened.plan(path)
+        plan = self._opened.plan(path, mode=Mode.CACHE)
         if plan.job is None:
-            raise NotExecutedError(path, plan.skip_reason or "it has no code")
+            raise NotExecutedError(path, plan.skip_reason or "it has no code", is_final=True)
         return plan.job
 
     def _save(self, job: Job, files: list[Path]) -> CachedEntry:
@@ -212,7 +208,10 @@ class EntryList:
         return self._describe(entry)
 
     def _describe(self, entry: Entry) -> CachedEntry:
-        return next(item for item in self.list_all() if item.entry.name == entry.name)
+        found = next((item for item in self.list_all() if item.entry.name == entry.name), None)
+        if found is None:
+            raise StoreError(self._store.path, f"{entry.source} was removed again just now")
+        return found
 
     def _check_artifact(self, folder: Path, given: str | Path) -> Path:
         path = Path(given).resolve()
@@ -250,7 +249,7 @@ class EntryList:
 
     def clear(self) -> Pruned:
         """Remove all entries and objects; the project's list and settings stay."""
-        return self._store.prune(Limits(count=0))
+        return self._store.clear_entries()
 
     def prune(
         self,
@@ -346,9 +345,10 @@ class EntryList:
     ) -> CachedEntry:
         text = str(given)
         if text.isdecimal():
-            if int(text) not in by_id:
-                raise RecordNotFoundError(text, _NO_ID)
-            return by_id[int(text)]
+            number = int(text) if len(text) < _LONGEST_ID else 0
+            if number not in by_id:
+                raise RecordNotFoundError(text[:_LONGEST_ID], _NO_ID)
+            return by_id[number]
         path = Path(text).resolve()
         _, entry = self._opened.find_entry(path)
         if entry is None or entry.name not in by_name:

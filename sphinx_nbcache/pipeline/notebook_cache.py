@@ -14,7 +14,7 @@ from sphinx_nbcache.errors import (
     ConfigurationError,
     NotCachedError,
     NotebookNotFoundError,
-    StoreError,
+    NotebookWriteError,
 )
 from sphinx_nbcache.model import Entry, Outcome, Report, Settings, Topic
 from sphinx_nbcache.pipeline.build import build
@@ -28,7 +28,7 @@ from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
 from sphinx_nbcache.pipeline.taking_over import list_sources, take_over
-from sphinx_nbcache.store import Problem, read_jupyter_cache
+from sphinx_nbcache.store import Problem, place_atomically, read_jupyter_cache
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -212,18 +212,25 @@ class NotebookCache:
     def merge_into(self, path: str | Path, output_path: str | Path) -> None:
         """Write a notebook with its stored outputs to another file, as ``.ipynb``.
 
-        Raises NotCachedError, NotebookNotFoundError, NotebookReadError, and StoreError when
-        the file cannot be written, or is the notebook itself: sources are never changed.
+        Raises NotCachedError, NotebookNotFoundError, NotebookReadError, and NotebookWriteError
+        when the file cannot be written, or is a source: those are never changed.
         """
         import nbformat
 
         target, merged = self._locate(output_path), self.merge(path)
         if target == self._locate(path):
-            raise StoreError(target, "is the source itself, which is never changed")
+            raise NotebookWriteError(target, "it is the source itself, which is never changed")
+        if target in self._opened.list_records() or target in self._opened.open_pages().by_path:
+            raise NotebookWriteError(
+                target, "it is a source of the project, which is never changed"
+            )
+        if target.is_dir():
+            raise NotebookWriteError(target, "it is a folder")
+        data = (nbformat.writes(merged) + "\n").encode("utf-8")
         try:
-            nbformat.write(merged, target)
+            place_atomically(target, [data], mode=0o644, confirm=lambda: None)
         except OSError as error:
-            raise StoreError(target, f"cannot be written: {error}") from error
+            raise NotebookWriteError(target, str(error)) from error
 
     def find_format(self) -> str | None:
         """Return the format of the cache's folder; None where there is none yet."""

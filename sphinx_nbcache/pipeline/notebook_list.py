@@ -24,6 +24,7 @@ from sphinx_nbcache.store import NotebookRecord, ProjectList
 _BY_SUFFIX = ("nbformat", "jupytext", "myst_nb_md")
 """Readers of jupyter-cache that files get here without being named."""
 _NO_ID = "the project has no notebook with this ID; `nbcache notebook list` shows them"
+_LONGEST_ID = 18
 _NOT_LISTED = "is not on the project's list; `nbcache notebook add` puts it there"
 
 
@@ -150,7 +151,8 @@ class NotebookList:
 
     def find_paths(self, ids_or_paths: Iterable[int | str | Path]) -> list[Path]:
         """Return the files of some notebooks."""
-        return [self._project.root / record.path for record in self.find(ids_or_paths)]
+        chosen = {record.id for record in self.find(ids_or_paths)}
+        return [path for path, record in self._opened.list_records().items() if record.id in chosen]
 
     def remove(self, ids_or_paths: Iterable[int | str | Path]) -> tuple[NotebookRecord, ...]:
         """Take notebooks off the list; what the cache has of them stays. Returns their records."""
@@ -235,7 +237,8 @@ class NotebookList:
 
     def _require_notebook(self, path: Path, reader: str | None) -> None:
         if not path.is_file():
-            raise NotebookNotFoundError(path)
+            reason = "it is a folder" if path.is_dir() else "there is no such file"
+            raise NotebookNotFoundError(path, reason)
         if reader is not None:
             load_reader(reader)
         chosen = {path: reader} if reader else {}
@@ -260,9 +263,10 @@ def _find(
     """Return the record that an ID or a path names."""
     text = str(given)
     if text.isdecimal():
-        if int(text) not in by_id:
-            raise RecordNotFoundError(text, _NO_ID)
-        return by_id[int(text)]
+        number = int(text) if len(text) < _LONGEST_ID else 0
+        if number not in by_id:
+            raise RecordNotFoundError(text[:_LONGEST_ID], _NO_ID)
+        return by_id[number]
     if (path := locate(text)) not in by_path:
         raise RecordNotFoundError(text, _NOT_LISTED)
     return by_path[path]

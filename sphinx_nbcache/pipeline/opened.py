@@ -10,7 +10,7 @@ from typing import Self
 
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.errors import NotebookNotFoundError
-from sphinx_nbcache.model import Entry, Settings
+from sphinx_nbcache.model import Entry, Mode, Settings
 from sphinx_nbcache.pipeline.documentation import Documentation, Pages, recall_documentation
 from sphinx_nbcache.pipeline.files import FileReading
 from sphinx_nbcache.pipeline.lookup import Asked, Lookup
@@ -78,7 +78,9 @@ class Opened:
         Raises StoreError when it cannot be read.
         """
         records = self.project.store.project_file.read().notebooks
-        return {self.project.root / record.path: record for record in records}
+        root = self.project.root
+        # As paths of files that are named are: without "..", which is there outside the root.
+        return {Path(os.path.normpath(root / record.path)): record for record in records}
 
     def read_files(
         self, named: Iterable[Path] = (), *, timeout_s: float | None = None
@@ -101,10 +103,11 @@ class Opened:
         config = replace(self.project.config, executor=TEMPORARY)
         return replace(self.project, config=config)
 
-    def plan(self, path: Path, *, is_temporary: bool = False) -> Plan:
+    def plan(self, path: Path, *, is_temporary: bool = False, mode: Mode | None = None) -> Plan:
         """Return what is to be done with one notebook.
 
         :param is_temporary: whether it runs in a temporary folder, whatever the options say.
+        :param mode: the execution mode, in the place of ``auto``.
 
         Raises NotebookNotFoundError, NotebookReadError.
         """
@@ -113,8 +116,11 @@ class Opened:
         name = self.project.relate(path)
         found = self.read_files([path]).read(Source(name, path), read_text(path))
         assert found is not None, "what is named is a notebook, or an error"
+        notebook, settings = found
+        if mode is not None and settings.mode is Mode.AUTO:
+            settings = replace(settings, mode=mode)
         project = self.temporary if is_temporary else self.project
-        return make_plan(name, *found, project=project)
+        return make_plan(name, notebook, settings, project=project)
 
     def find_entry(self, path: Path) -> tuple[Plan, Entry | None]:
         """Return how a notebook is asked for, and the entry that answers it now, if there is one.

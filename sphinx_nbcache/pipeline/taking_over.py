@@ -62,8 +62,9 @@ def take_over(
     be written.
     """
     takeover = _Takeover(old, project)
-    for source in sources:
-        takeover.offer(source, reading)
+    with project.store.hold():
+        for source in sources:
+            takeover.offer(source, reading)
     return takeover.report()
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Place:
 
     folder: Path
     is_temporary: bool = False
-    copies: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    copies: dict[Path, tuple[int, int] | None] = field(default_factory=dict)
     """Copies of assets to size and mtime that they had."""
 
     def take_left(self) -> Path | None:
@@ -33,14 +33,17 @@ class Place:
 
         Copies of assets that it did not change are not its own.
         """
+        if not self.is_temporary:
+            return None
         left = [path for path in self._list_files() if self.copies.get(path) != _look(path)]
-        if not self.is_temporary or not left:
+        if not left:
             return None
         target = Path(tempfile.mkdtemp(prefix="nbcache-left-"))
         for path in left:
             moved = target / path.relative_to(self.folder)
             moved.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, moved)
+            with suppress(FileNotFoundError):  # a process of the notebook goes on working there
+                shutil.move(path, moved)
         return target
 
     def _list_files(self) -> Iterator[Path]:
@@ -64,8 +67,8 @@ def enter_folder(job: Job) -> Iterator[Place]:
         yield Place(folder, True, _copy_assets(job, folder))
 
 
-def _copy_assets(job: Job, folder: Path) -> dict[Path, tuple[int, int]]:
-    copies = {}
+def _copy_assets(job: Job, folder: Path) -> dict[Path, tuple[int, int] | None]:
+    copies: dict[Path, tuple[int, int] | None] = {}
     for asset in job.assets:
         copy = folder / asset.relative_to(job.notebook.path.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +77,9 @@ def _copy_assets(job: Job, folder: Path) -> dict[Path, tuple[int, int]]:
     return copies
 
 
-def _look(path: Path) -> tuple[int, int]:
-    status = path.stat()
+def _look(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:  # gone meanwhile
+        return None
     return status.st_size, status.st_mtime_ns

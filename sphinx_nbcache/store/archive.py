@@ -12,6 +12,7 @@ import re
 import secrets
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,21 +51,31 @@ def write_archive(target: Path, root: Path, paths: Iterable[Path]) -> None:
     Raises StoreError when the archive cannot be written.
     """
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    paths = list(paths)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(draft, "x", format=tarfile.PAX_FORMAT) as archive:
-            _add_mark(archive)
+            _add_mark(archive, len(paths))
             for path in paths:
-                archive.add(path, path.relative_to(root).as_posix(), recursive=False)
+                name = path.relative_to(root).as_posix()
+                archive.add(path, name, recursive=False, filter=_make_anonymous)
         draft.replace(target)
     except OSError as error:
         raise StoreError(target, f"cannot be written: {error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
-def _add_mark(archive: tarfile.TarFile) -> None:
-    data = b"%d\n" % ARCHIVE_FORMAT
+def _make_anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Leave out who made a file."""
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    return info
+
+
+def _add_mark(archive: tarfile.TarFile, number: int) -> None:
+    """Begin with the format, and how many files follow: a tar file does not tell its end."""
+    data = b"%d %d\n" % (ARCHIVE_FORMAT, number)
     info = tarfile.TarInfo(_FORMAT_NAME)
     info.size = len(data)
     archive.addfile(info, io.BytesIO(data))
@@ -77,29 +88,35 @@ def read_archive(path: Path, *, entries: Entries, objects: Objects, tmp: Path) -
     """
     try:
         with tarfile.open(path, "r:") as archive:
-            _require_mark(path, archive)
-            return _take(archive, entries, objects, tmp)
+            number = _require_mark(path, archive)
+            return _take(archive, number, entries, objects, tmp)
     except tarfile.TarError as error:
         raise StoreError(path, f"is no archive of this tool: {error}") from error
     except OSError as error:
         raise StoreError(path, f"cannot be taken over: {error}") from error
 
 
-def _require_mark(path: Path, archive: tarfile.TarFile) -> None:
+def _require_mark(path: Path, archive: tarfile.TarFile) -> int:
+    """Return how many files an archive has to have."""
     first = archive.next()
     file = None if first is None or first.name != _FORMAT_NAME else archive.extractfile(first)
     if file is None:
         raise StoreError(path, "is no archive of this tool")
-    found = file.read(20).strip().decode("ascii", "replace")
-    if found != str(ARCHIVE_FORMAT):
+    found, _, number = file.read(40).strip().decode("ascii", "replace").partition(" ")
+    if found != str(ARCHIVE_FORMAT) or not number.isdecimal():
         raise StoreError(path, f"has format {found}, this version reads {ARCHIVE_FORMAT}")
+    return int(number)
 
 
-def _take(archive: tarfile.TarFile, entries: Entries, objects: Objects, tmp: Path) -> Imported:
+def _take(
+    archive: tarfile.TarFile, number: int, entries: Entries, objects: Objects, tmp: Path
+) -> Imported:
     """Take objects at once, and entries when all objects are there."""
     problems: list[str] = []
     waiting: list[Entry] = []
+    seen = 0
     while (member := archive.next()) is not None:
+        seen += 1
         file = archive.extractfile(member) if member.isfile() else None
         if file is not None and _OBJECT.fullmatch(member.name):
             problems += _take_object(member.name, file, objects, tmp)
@@ -111,6 +128,8 @@ def _take(archive: tarfile.TarFile, entries: Entries, objects: Objects, tmp: Pat
                 waiting.append(found)
         else:
             problems.append(f"{member.name}: is nothing that a cache holds; not taken")
+    if seen < number:
+        problems.append(f"the archive is damaged: it has {seen} of {number} files")
     new = [entry for entry in waiting if not entries.has(entry)]
     complete = [entry for entry in new if all(map(objects.has, entry.objects))]
     for entry in complete:

@@ -7,11 +7,11 @@ sound one; does not know whether an entry's inputs still hold.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphinx_nbcache.model import Entry, Key
+from sphinx_nbcache.model import Entry, ForeignFormatError, Key
 from sphinx_nbcache.store.files import read_if_exists, take_stamp, write_atomically
 
 
@@ -23,6 +23,8 @@ class Problem:
     reason: str
     is_damage: bool = True
     """Whether something is lost; False for what only takes space."""
+    is_removable: bool = True
+    """Whether it is of no use to anybody; False for what another version, or user, can read."""
 
     def __str__(self) -> str:
         """Return what people read: where, and what."""
@@ -58,13 +60,15 @@ class Entries:
         try:
             data = read_if_exists(path)
         except OSError as error:
-            return Problem(path, str(error))
+            return Problem(path, str(error), is_removable=False)
         return Problem(path, "gone while it was read") if data is None else self.parse(path, data)
 
     def parse(self, path: Path, data: bytes) -> Entry | Problem:
         """Return the entry in a file's bytes, or what is wrong with it."""
         try:
             entry = Entry.from_bytes(data)
+        except ForeignFormatError as error:
+            return Problem(path, str(error), is_damage=False, is_removable=False)
         except ValueError as error:
             return Problem(path, str(error))
         if (path.parent.name, path.stem) != (entry.key, entry.inputs.digest):
@@ -91,3 +95,11 @@ class Entries:
 
     def _folder_of(self, key: Key) -> Path:
         return self.folder / key[:2] / key
+
+
+def find_missing(entry: Entry, has: Callable[[str], bool]) -> str | None:
+    """Return what an entry lacks, given a function that knows which objects are there."""
+    for digest in entry.objects:
+        if not has(digest):
+            return f"object {digest} of {entry.source} is missing or damaged"
+    return None

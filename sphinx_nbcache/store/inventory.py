@@ -68,9 +68,13 @@ class Inventory:
         for path in entries.list_paths():
             found = entries.read(path)
             if isinstance(found, Problem):
-                self.problems.append(found)
+                if path.exists():
+                    self.problems.append(found)
                 continue
-            status = path.stat()
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # somebody has just removed it
+                continue
             used_at = max(uses.get(found.name, 0.0), found.executed_at)
             self.entries.append(
                 Stored(entry=found, path=path, size_bytes=status.st_size, used_at=used_at)

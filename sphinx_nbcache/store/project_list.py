@@ -119,7 +119,7 @@ class ProjectFile:
             return ProjectList(
                 notebooks=tuple(_parse_record(record) for record in value["notebooks"]),
                 next_id=int(value["next_id"]),
-                cache_limit=value["cache_limit"],
+                cache_limit=None if value["cache_limit"] is None else int(value["cache_limit"]),
             )
         except (ValueError, TypeError, LookupError) as error:
             reason = "is damaged; remove it, and add the project's notebooks again"
@@ -127,7 +127,11 @@ class ProjectFile:
 
 
 def _parse_record(value: dict[str, Any]) -> NotebookRecord:
-    return NotebookRecord(**{**value, "assets": tuple(value["assets"])})
+    record = NotebookRecord(**{**value, "assets": tuple(value["assets"])})
+    texts = (record.path, record.reader, *record.assets)
+    if not (isinstance(record.id, int) and all(isinstance(text, str) for text in texts)):
+        raise TypeError
+    return record
 
 
 def _serialise(found: ProjectList) -> bytes:

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Outputs
 from sphinx_nbcache.store.archive import Imported, read_archive, write_archive
-from sphinx_nbcache.store.entries import Entries, Problem
+from sphinx_nbcache.store.entries import Entries, Problem, find_missing
 from sphinx_nbcache.store.files import ABANDONED_S, Stamp, read_if_exists, write_atomically
 from sphinx_nbcache.store.index import Index, News
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored, is_young
@@ -26,6 +26,7 @@ from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
 from sphinx_nbcache.store.stamps import Stamps
+from sphinx_nbcache.store.verification import find_problems
 
 STORE_FORMAT = 1
 _OWN_FILES = (
@@ -38,6 +39,10 @@ _OWN_FILES = (
     "FORMAT",
 )
 _OWN_FOLDERS = ("entries", "objects", "locks", "tmp")
+_IMPORT = "import"
+"""In the place of a key: the claim of who takes over what was executed elsewhere."""
+_HOLD_POLL_S = 0.1
+_HOLD_TIMEOUT_S = 600.0
 _T = TypeVar("_T")
 # https://bford.info/cachedir/
 _CACHEDIR_TAG = (
@@ -191,7 +196,7 @@ class Store:
             stored
             for stored in inventory.entries
             if (names is None or stored.entry.name in names)
-            and not _find_missing(stored.entry, self.objects.has)
+            and not find_missing(stored.entry, self.objects.has)
         ]
         files = [*inventory.find_files(going), *(stored.path for stored in going)]
         write_archive(target, self.path, files)
@@ -202,8 +207,44 @@ class Store:
 
         Raises StoreError when it is none, or the store cannot be written.
         """
-        self.make()
-        return read_archive(archive, entries=self.entries, objects=self.objects, tmp=self._tmp)
+        with self.hold():
+            return read_archive(archive, entries=self.entries, objects=self.objects, tmp=self._tmp)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep others from removing objects whose entries are still to come, in this context.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        deadline = time.monotonic() + _HOLD_TIMEOUT_S
+        while (claim := self.try_claim(Key(_IMPORT))) is None:
+            if time.monotonic() > deadline:
+                raise StoreError(self.path, "another process has been importing into it for long")
+            time.sleep(_HOLD_POLL_S)
+        try:
+            yield
+        finally:
+            claim.release()
+
+    def clear_entries(self) -> Pruned:
+        """Remove all entries and objects, whatever state they are in; the list stays.
+
+        Raises StoreError when something cannot be removed.
+        """
+        inventory = self.take_inventory()
+        try:
+            for folder in (self.entries.folder, self.objects.folder):
+                if folder.exists():
+                    shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be removed: {error}") from error
+        names = [stored.entry.name for stored in inventory.entries]
+        self.index.forget_entries(names)
+        return Pruned(
+            entries=tuple(stored.entry for stored in inventory.entries),
+            objects=len(inventory.sizes),
+            freed_bytes=inventory.size_bytes,
+        )
 
     def clear(self) -> None:
         """Remove everything, the folder too.
@@ -215,11 +256,12 @@ class Store:
         if not (self.path / "FORMAT").is_file():
             raise StoreError(self.path, "is no cache of this tool: nothing is removed")
         try:
-            for name in _OWN_FILES:
-                (self.path / name).unlink(missing_ok=True)
+            # What says that it is a cache goes last: who is interrupted can go on.
             for name in _OWN_FOLDERS:
                 if (self.path / name).exists():
                     shutil.rmtree(self.path / name)
+            for name in _OWN_FILES:
+                (self.path / name).unlink(missing_ok=True)
             with suppress(OSError):  # there is something of others, which stays
                 self.path.rmdir()
         except OSError as error:
@@ -288,7 +330,7 @@ class Store:
         for item in self.entries.find(key):
             if isinstance(item, Problem):
                 problems.append(item)
-            elif missing := _find_missing(item, self.objects.has):
+            elif missing := find_missing(item, self.objects.has):
                 problems.append(Problem(self.path, missing))
             else:
                 found.append(item)
@@ -352,47 +394,24 @@ class Store:
 
         Raises StoreError when something cannot be removed.
         """
-        problems: list[Problem] = []
-        sound: set[str] = set()
-        for path in self.objects.list_paths():
-            if self.objects.is_sound(path):
-                sound.add(self.objects.get_digest(path))
-            else:
-                problems.append(Problem(path, "damaged: its content does not fit its name"))
-        broken = list(self._verify_entries(sound))
-        problems += broken
-        problems += self._list_unused(broken)
+        problems = find_problems(self.entries, self.objects, self._list_unused)
         if repair:
-            self._remove([*(problem.path for problem in problems), *self._list_abandoned()])
+            going = (problem.path for problem in problems if problem.is_removable)
+            self._remove([*going, *self._list_abandoned()])
         return problems
 
-    def _list_unused(self, broken: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield the sound objects that no sound entry needs."""
-        paths = {problem.path for problem in broken}
+    def _list_unused(self, broken: AbstractSet[Path]) -> list[Path]:
+        """Return the files of objects that no entry needs, apart from some entries."""
         inventory = self.take_inventory()
-        sound = [stored for stored in inventory.entries if stored.path not in paths]
-        for path in self._find_unused(inventory, sound):
-            if self.objects.is_sound(path):  # else it is told already
-                yield Problem(path, "no entry needs it", is_damage=False)
+        sound = [stored for stored in inventory.entries if stored.path not in broken]
+        return self._find_unused(inventory, sound)
 
     def _remove(self, paths: Iterable[Path]) -> None:
         try:
             for path in paths:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(self.path, f"cannot be repaired: {error}") from error
-
-    def _verify_entries(self, sound: set[str]) -> Iterator[Problem]:
-        def has(digest: str) -> bool:
-            # What another process stored meanwhile was not seen when the objects were listed.
-            return digest in sound or self.objects.read(digest) is not None
-
-        for path in self.entries.list_paths():
-            item = self.entries.read(path)
-            if isinstance(item, Problem):
-                yield item
-            elif missing := _find_missing(item, has):
-                yield Problem(path, missing)
+            raise StoreError(self.path, f"cannot be cleaned: {error}") from error
 
     def _list_abandoned(self) -> Iterator[Path]:
         for path in self._tmp.glob("*"):
@@ -407,11 +426,3 @@ class Store:
         write_atomically(self.path / "CACHEDIR.TAG", _CACHEDIR_TAG, tmp=self._tmp)
         write_atomically(self.path / ".gitignore", b"*\n", tmp=self._tmp)
         write_atomically(self.path / "FORMAT", b"%d\n" % STORE_FORMAT, tmp=self._tmp)
-
-
-def _find_missing(entry: Entry, has: Callable[[str], bool]) -> str | None:
-    """Return what an entry lacks, given a function that knows which objects are there."""
-    for digest in entry.objects:
-        if not has(digest):
-            return f"object {digest} of {entry.source} is missing or damaged"
-    return None

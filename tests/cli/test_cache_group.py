@@ -94,6 +94,22 @@ def test_what_was_not_run_in_order_is_asked_about(
     assert run("cache", "add", "--no-validate", "a.ipynb").exit_code == 0
 
 
+def test_what_is_not_to_be_executed_is_refused_without_a_question(
+    run: Run, project_folder: Path
+) -> None:
+    metadata = {"mystnb": {"execution_mode": "off"}}
+    write_notebook(project_folder / "a.ipynb", make_executed("1", ""), metadata=metadata)
+    result = run("cache", "add", "a.ipynb", input="y\n")
+    assert (result.exit_code, "is not to be executed" in result.stderr) == (2, True)
+    assert "continue?" not in result.output
+
+
+def test_one_whose_mode_is_auto_can_be_cached(run: Run, project_folder: Path) -> None:
+    metadata = {"mystnb": {"execution_mode": "auto"}}
+    write_notebook(project_folder / "a.ipynb", make_executed("1", "1"), metadata=metadata)
+    assert run("cache", "add", "a.ipynb").exit_code == 0
+
+
 def test_what_is_there_is_replaced_or_kept(run: Run, cached: Path) -> None:
     write_executed(cached / "b.ipynb", [("print(2)", "two\n")])
     kept = run("cache", "add", "--no-overwrite", "b.ipynb")
@@ -130,6 +146,14 @@ def test_an_unknown_id_is_named_and_nothing_is_removed(run: Run, cached: Path) -
     result = run("cache", "remove", "1", "9")
     assert (result.exit_code, "9: the cache has no entry" in result.stderr) == (2, True)
     assert len(find_rows(run("cache", "list").output)) == 2
+
+
+def test_clear_removes_what_is_damaged_too(run: Run, cached: Path) -> None:
+    (first, *_) = (cached / ".nbcache/entries").rglob("*.json")
+    first.write_text("{")
+    assert run("cache", "clear", "-f").exit_code == 0
+    assert not [path for path in (cached / ".nbcache/objects").rglob("*") if path.is_file()]
+    assert run("verify").output.endswith(": sound\n")
 
 
 def test_clear_asks_and_keeps_list_and_settings(run: Run, cached: Path) -> None:

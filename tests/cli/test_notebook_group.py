@@ -96,7 +96,11 @@ def test_added_again_it_has_what_is_said_now(run: Run, listed: Path) -> None:
         (["remove", "1", "none.md"], "none.md: is not on the project's list"),
         (["invalidate"], "name notebooks, or add --all"),
         (["merge", "2", "out.ipynb"], "no outputs in the cache"),
-        (["merge", "1", "a.ipynb"], "is the source itself, which is never changed"),
+        (["merge", "1", "a.ipynb"], "it is the source itself, which is never changed"),
+        (["merge", "1", "sub/b.md"], "it is a source of the project"),
+        (["merge", "1", "sub"], "it is a folder"),
+        (["add", "sub"], "it is a folder"),
+        (["invalidate", "--all", "1"], "not both"),
     ],
 )
 def test_wrong_use_is_told_and_changes_nothing(
@@ -117,6 +121,29 @@ def test_merge_writes_source_and_outputs_to_another_file(run: Run, listed: Path)
     assert merged.cells[0].source == "# Title"
     assert merged.cells[1].outputs[0].text == "1\n"
     assert "1\\n" not in (listed / "a.ipynb").read_text()
+
+
+def test_a_notebook_outside_the_root_is_named_like_any_other(
+    run: Run, listed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    write_executed(tmp_path / "out" / "o.ipynb", [("print(3)", "3\n")])
+    path = str(tmp_path / "out" / "o.ipynb")
+    (tmp_path / "out" / "in.txt").touch()
+    assert (
+        run("notebook", "add-with-assets", "-nb", path, str(tmp_path / "out/in.txt")).exit_code == 0
+    )
+    told = json.loads(run("notebook", "info", path, "--json").output)
+    assert (told["id"], told["assets"]) == (3, ["in.txt"])
+    result = run("notebook", "execute", "3", "-e", "temp-serial")
+    assert (result.exit_code, "excepted: []" in result.output) == (0, True)
+    assert run("notebook", "remove", path).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["invalidate", "remove"])
+def test_an_id_of_any_length_is_only_unknown(run: Run, listed: Path, command: str) -> None:
+    result = run("notebook", command, "9" * 5000)
+    assert (result.exit_code, "no notebook with this ID" in result.stderr) == (2, True)
 
 
 def test_remove_takes_ids_and_paths_and_keeps_outputs(run: Run, listed: Path) -> None:

@@ -13,9 +13,9 @@ from sphinx_nbcache.errors import (
     AlreadyCachedError,
     NotCachedError,
     NotebookReadError,
+    NotebookWriteError,
     NotExecutedError,
     RecordNotFoundError,
-    StoreError,
 )
 from sphinx_nbcache.model import Outcome, Settings
 from sphinx_nbcache.testing import markdown_cell, write_notebook
@@ -171,10 +171,11 @@ def test_a_merged_notebook_is_never_written_over_its_source(cache: NotebookCache
     with pytest.raises(NotCachedError):
         cache.merge_into("a.ipynb", "out.ipynb")
     cache.entries.add("a.ipynb")
-    with pytest.raises(StoreError, match="which is never changed"):
+    with pytest.raises(NotebookWriteError, match="which is never changed"):
         cache.merge_into("a.ipynb", "a.ipynb")
-    with pytest.raises(StoreError, match="cannot be written"):
-        cache.merge_into("a.ipynb", "no such folder/out.ipynb")
+    (cache.root / "file").touch()
+    with pytest.raises(NotebookWriteError, match="cannot be written"):
+        cache.merge_into("a.ipynb", "file/out.ipynb")
     assert path.read_bytes() == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,26 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "in.txt").write_text("in")
     return tmp_path
+
+
+def test_what_goes_while_it_is_taken_is_no_error(folder: Path) -> None:
+    job = make_job(make_notebook("1", path=folder / "a.ipynb"), None)
+    stop = threading.Event()
+    with enter_folder(job) as place:
+
+        def write() -> None:
+            while not stop.is_set():
+                (place.folder / "x").touch()
+                (place.folder / "x").unlink(missing_ok=True)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            left = [place.take_left() for _ in range(200)]
+        finally:
+            stop.set()
+            writer.join()
+    assert len(left) == 200
 
 
 def test_a_notebooks_own_folder_is_left_alone(folder: Path) -> None:

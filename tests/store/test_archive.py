@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from sphinx_nbcache.errors import StoreError
+from sphinx_nbcache.model import digest_json
 from sphinx_nbcache.store import Store
-from tests.store.samples import fill, find_damage
+from tests.store.samples import fill, find_damage, make_outputs
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_an_entry_without_its_objects_is_not_taken(tmp_path: Path, archive: Path
     rewrite(archive, drop="objects")
     imported = Store(tmp_path / "to").import_from(archive)
     assert imported.entries == ()
-    assert all("an object of it is missing" in problem for problem in imported.problems)
+    assert sum("an object of it is missing" in problem for problem in imported.problems) == 2
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar", b"\0" * 2000])
@@ -108,7 +110,7 @@ def test_another_file_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_newer_archive_is_refused(tmp_path: Path, archive: Path) -> None:
-    rewrite(archive, {"sphinx-nbcache": b"2\n"})
+    rewrite(archive, {"sphinx-nbcache": b"2 1\n"})
     with pytest.raises(StoreError, match="has format 2, this version reads 1"):
         Store(tmp_path / "to").import_from(archive)
 
@@ -120,3 +122,42 @@ def test_an_archive_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match="cannot be written"):
         store.export_to(tmp_path / "target")
     assert not list(tmp_path.glob(".target*"))
+
+
+def test_an_archive_that_was_cut_anywhere_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "from")
+    fill(store, "a", "b", "c")
+    store.export_to(tmp_path / "whole.tar")
+    data = (tmp_path / "whole.tar").read_bytes()
+    path = tmp_path / "cut.tar"
+    for length in range(512, len(data) - 2048, 512):
+        path.write_bytes(data[:length])
+        try:
+            problems = Store(tmp_path / str(length)).import_from(path).problems
+        except StoreError:
+            continue
+        is_complete = len(Store(tmp_path / str(length)).entries.list_names()) == 3
+        assert problems or is_complete, length
+
+
+def test_what_comes_in_is_not_taken_for_unused_meanwhile(tmp_path: Path, archive: Path) -> None:
+    store = Store(tmp_path / "to")
+    with store.hold():
+        store.save_outputs(make_outputs("of an entry that is still to come"))
+        assert store.verify(repair=True) == []
+    assert len(store.verify()) == 1
+
+
+def test_an_entry_with_a_wrong_kind_of_value_is_not_taken(tmp_path: Path, archive: Path) -> None:
+    with tarfile.open(archive) as tar:
+        names = [member.name for member in tar if member.name.startswith("entries")]
+        file = tar.extractfile(names[0])
+        assert file is not None
+        value = json.loads(file.read())
+    value["executed_at"] = "x"
+    del value["seal"]
+    value["seal"] = digest_json(value)
+    rewrite(archive, {names[0]: json.dumps(value).encode()})
+    store = Store(tmp_path / "to")
+    assert "of the wrong kind" in store.import_from(archive).problems[0]
+    assert len(store.entries.list_names()) == 1

@@ -211,6 +211,16 @@ class TestVerify:
         assert store.verify() == []
         assert store.load_outputs(entry.outputs) is not None
 
+    def test_leaves_entries_of_another_version_and_all_that_these_may_need(
+        self, store: Store
+    ) -> None:
+        (entry,) = fill(store, "a")
+        entry_path(store, entry).write_bytes(b'{"format": 99, "seal": ""}')
+        (problem,) = store.verify(repair=True)
+        assert (problem.is_damage, problem.is_removable) == (False, False)
+        assert entry_path(store, entry).exists()
+        assert store.load_outputs(entry.outputs) is not None
+
     def test_leaves_the_outputs_of_a_failed_notebook(self, store: Store) -> None:
         digest = store.save_outputs(make_outputs())
         store.index.note_failure(FailedRun("a.ipynb", make_key(), "NameError", outputs=digest))
@@ -232,7 +242,7 @@ class TestVerify:
         path.unlink()
         path.mkdir()
         (path / "file").touch()
-        with pytest.raises(StoreError, match="cannot be repaired"):
+        with pytest.raises(StoreError, match="cannot be cleaned"):
             store.verify(repair=True)
 
 

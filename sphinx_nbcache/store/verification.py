@@ -1,0 +1,58 @@
+"""Verification: everything in a store is read, and what is not as it was written is named.
+
+Others may be at work in the store: what is gone meanwhile is no damage.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from sphinx_nbcache.store.entries import Entries, Problem, find_missing
+from sphinx_nbcache.store.objects import Objects
+
+ListUnused = Callable[[AbstractSet[Path]], Iterable[Path]]
+
+
+def find_problems(entries: Entries, objects: Objects, list_unused: ListUnused) -> list[Problem]:
+    """Return what is wrong with entries and objects.
+
+    :param list_unused: returns the files of objects that no entry needs, given the files of
+        entries that do not count.
+    """
+    sound: set[str] = set()
+    problems: list[Problem] = []
+    for path in objects.list_paths():
+        if objects.is_sound(path):
+            sound.add(objects.get_digest(path))
+        elif path.exists():
+            problems.append(_describe_unsound(path))
+    broken = list(_find_broken(entries, objects, sound))
+    if all(problem.is_removable for problem in broken):  # what stays unread may need anything
+        unused = list_unused({problem.path for problem in broken})
+        told = (path for path in unused if objects.get_digest(path) in sound)
+        unneeded = [Problem(path, "no entry needs it", is_damage=False) for path in told]
+        return [*problems, *broken, *unneeded]
+    return [*problems, *broken]
+
+
+def _find_broken(entries: Entries, objects: Objects, sound: AbstractSet[str]) -> Iterator[Problem]:
+    def has(digest: str) -> bool:
+        # What another process stored meanwhile was not seen when the objects were listed.
+        return digest in sound or objects.read(digest) is not None
+
+    for path in entries.list_paths():
+        item = entries.read(path)
+        if isinstance(item, Problem):
+            if path.exists():
+                yield item
+        elif missing := find_missing(item, has):
+            yield Problem(path, missing)
+
+
+def _describe_unsound(path: Path) -> Problem:
+    if os.access(path, os.R_OK):
+        return Problem(path, "damaged: its content does not fit its name")
+    return Problem(path, "it cannot be read", is_removable=False)
