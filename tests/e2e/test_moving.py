@@ -13,6 +13,8 @@ from sphinx_nbcache.testing import write_notebook as write_ipynb
 from tests.e2e.build import Result, run_build, write_notebook, write_site
 from tests.store.old_caches import take_picture
 
+pytestmark = pytest.mark.slow  # each test builds a site with both tools
+
 FROZEN = ("-D", "nbcache_frozen=1")
 PAGES = {
     "one": ("import os, sys\nprint('first', len(os.urandom(4).hex()), os.urandom(8).hex())",),

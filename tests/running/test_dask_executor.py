@@ -27,7 +27,10 @@ from sphinx_nbcache.testing import check_executor, make_notebook, write_notebook
 from tests.conftest import ListProcesses, StartPython, wait_until
 from tests.running.conftest import make_job
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="looks at processes as Linux has them")
+pytestmark = [
+    pytest.mark.slow,  # schedulers and workers are processes that start in seconds
+    pytest.mark.skipif(os.name != "posix", reason="looks at processes as Linux has them"),
+]
 
 _MARK = "MARK_OF_A_CLUSTER"
 WAIT = """

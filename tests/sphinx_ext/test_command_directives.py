@@ -20,6 +20,8 @@ from tests.e2e.build import (
     write_site,
 )
 
+pytestmark = pytest.mark.slow  # each test builds a site
+
 SHOP = """
 import os
 import time
