@@ -15,6 +15,7 @@ def test_all_notebooks_of_the_project_are_cached_and_commands_are_timed(tmp_path
     assert [timing.command for timing in timings] == [
         BASELINE,
         *("nbcache --help", "nbcache status", "nbcache plan"),
+        *("nbcache notebook list", "nbcache cache list"),
     ]
     assert all(timing.wall_s[0] > 0 for timing in timings)
 
