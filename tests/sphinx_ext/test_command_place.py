@@ -39,9 +39,11 @@ def test_pages_have_caches_of_their_own_below_each_other(tmp_path: Path) -> None
     assert below.exists()
 
 
-def test_a_cache_that_is_not_there_is_clear(tmp_path: Path) -> None:
+def test_clearing_a_cache_that_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
     make_place(tmp_path).clear("page")
-    make_place(tmp_path, Path("/nowhere/cache")).clear("page")
+    make_place(tmp_path, tmp_path / "nowhere" / "cache").clear("page")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_chosen_cache_of_the_project_is_cleared_but_never_emptied_by_reading(
