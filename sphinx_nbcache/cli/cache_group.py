@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sphinx_nbcache.cli.opening import pass_cache, take_path
-from sphinx_nbcache.cli.questions import confirm, confirm_at_terminal, confirm_making, take_force
+from sphinx_nbcache.cli.parameters import FILE, take_json, take_path_length
+from sphinx_nbcache.cli.questions import confirm, confirm_chosen, confirm_making, take_force
 from sphinx_nbcache.cli.tables import (
     count,
     list_json,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import CachedEntry, NotebookCache
     from sphinx_nbcache.store import Pruned
 
-_take_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
 _take_validation = click.option(
     "--validate/--no-validate", default=True, help="Whether it has to look executed. Default: yes."
 )
@@ -35,7 +35,6 @@ _take_overwriting = click.option(
     default=True,
     help="Whether it takes the place of an entry of the same code. Default: yes.",
 )
-_FILE = click.Path(path_type=Path)
 
 
 @click.group("cache")
@@ -45,17 +44,10 @@ def cache_group() -> None:
 
 
 @cache_group.command("list")
-@click.option(
-    "-l",
-    "--path-length",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Parts of each path to show.",
-)
+@take_path_length
 @click.option("--latest-only", is_flag=True, help="Only the newest entry of each notebook.")
 @click.option("-h", "--hashkeys", is_flag=True, help="Show the keys.")
-@_take_json
+@take_json
 @pass_cache
 def list_entries(
     cache: NotebookCache, path_length: int, latest_only: bool, hashkeys: bool, is_json: bool
@@ -96,7 +88,7 @@ def _make_row(item: CachedEntry, path_length: int, hashkeys: bool) -> list[str]:
 
 @cache_group.command()
 @click.argument("name", metavar="ID")
-@_take_json
+@take_json
 @pass_cache
 def info(cache: NotebookCache, name: str, is_json: bool) -> None:
     """Show all that is known of an entry. ID may be the path of a notebook, too."""
@@ -140,7 +132,7 @@ def cat_artifact(cache: NotebookCache, name: str, path: str) -> None:
 
 
 @cache_group.command()
-@click.argument("paths", nargs=-1, required=True, metavar="NBPATHS...", type=_FILE)
+@click.argument("paths", nargs=-1, required=True, metavar="NBPATHS...", type=FILE)
 @_take_validation
 @_take_overwriting
 @pass_cache
@@ -153,8 +145,8 @@ def add(cache: NotebookCache, paths: tuple[Path, ...], validate: bool, overwrite
 
 
 @cache_group.command("add-with-artifacts")
-@click.argument("artifacts", nargs=-1, metavar="ARTIFACT_PATHS...", type=_FILE)
-@click.option("-nb", "--nbpath", "path", required=True, type=_FILE, help="The notebook.")
+@click.argument("artifacts", nargs=-1, metavar="ARTIFACT_PATHS...", type=FILE)
+@click.option("-nb", "--nbpath", "path", required=True, type=FILE, help="The notebook.")
 @_take_validation
 @_take_overwriting
 @pass_cache
@@ -193,7 +185,7 @@ def _add(
 
 @cache_group.command()
 @click.argument("name", metavar="ID")
-@click.argument("path", metavar="NBPATH", type=_FILE)
+@click.argument("path", metavar="NBPATH", type=FILE)
 @pass_cache
 def diff(cache: NotebookCache, name: str, path: Path) -> None:
     """Show how a notebook differs from an entry: code cells, and what they gave."""
@@ -207,17 +199,12 @@ def diff(cache: NotebookCache, name: str, path: Path) -> None:
 @pass_cache
 def remove(cache: NotebookCache, names: tuple[str, ...], is_all: bool, force: bool) -> None:
     """Remove entries from the cache."""
-    if is_all and names:
-        raise click.UsageError("name entries, or say --all: not both")
-    if is_all:
-        confirm("Remove all entries of the cache?", force=force)
-        show_pruned(cache.entries.clear())
-        return
-    if not names:
-        raise click.UsageError("name entries by their IDs, or add --all")
-    ids = [cache.entries.get(name).id for name in names]
-    confirm_at_terminal(f"Remove {count(len(ids), 'entry', 'entries')}?", force=force)
-    show_pruned(cache.entries.remove(ids))
+    found = cache.entries.find(names)
+    of_some = f"Remove {count(len(found), 'entry', 'entries')}?"
+    questions = ("Remove all entries of the cache?", of_some)
+    confirm_chosen(names, questions, is_all=is_all, force=force)
+    ids = [item.id for item in found]
+    show_pruned(cache.entries.clear() if is_all else cache.entries.remove(ids))
 
 
 @cache_group.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.tables import list_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     metavar="REGEX",
     help="What may differ in text outputs; can be given several times.",
 )
-@click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
+@take_json
 @pass_cache
 def check(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,

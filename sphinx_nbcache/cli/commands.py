@@ -18,6 +18,7 @@ from sphinx_nbcache.cli.looking import plan, status, why
 from sphinx_nbcache.cli.moving_over import import_jupyter_cache
 from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
+from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.project_group import project
 from sphinx_nbcache.cli.stripping import strip
 from sphinx_nbcache.cli.tables import list_json
@@ -53,7 +54,7 @@ def execute_paths(cache: NotebookCache, paths: tuple[Path, ...], **given: Any) -
 
 @main.command()
 @click.option("--repair", is_flag=True, help="Remove what is damaged, or needed by nothing.")
-@click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
+@take_json
 @pass_cache
 def verify(cache: NotebookCache, repair: bool, is_json: bool) -> None:
     """Read everything in the cache and name what is damaged, or needed by nothing.

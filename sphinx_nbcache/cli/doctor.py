@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sphinx_nbcache.cli.opening import find_given_path
+from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.tables import list_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _WIDTH = max(map(len, _COLOURS))
 
 
 @click.command()
-@click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
+@take_json
 @click.pass_context
 def doctor(context: click.Context, is_json: bool) -> None:
     """Find out whether kernels start and the cache can be used, and say what to do if not.

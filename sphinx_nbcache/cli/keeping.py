@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.questions import confirm, take_force
 from sphinx_nbcache.cli.tables import (
     count,
@@ -47,7 +48,6 @@ class _Checked(ParamType):
 
 _SIZE = _Checked("size", check_size, 'a size such as "2 GB" or "500 MB"')
 _AGE = _Checked("age", check_duration, 'a duration such as "90d", "12h"')
-_take_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
 
 
 @click.command()
@@ -56,7 +56,7 @@ _take_json = click.option("--json", "is_json", is_flag=True, help="Write JSON fo
 @click.option("--max-count", type=click.IntRange(0), help="Number of entries.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @take_force
-@_take_json
+@take_json
 @pass_cache
 def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,
@@ -108,7 +108,7 @@ def _describe(pruned: Pruned, what: str) -> str:
 
 
 @click.command()
-@_take_json
+@take_json
 @pass_cache
 def stats(cache: NotebookCache, is_json: bool) -> None:
     """Show what the cache holds, in numbers."""

@@ -10,6 +10,7 @@ import click
 
 from sphinx_nbcache.cli.completion import complete_files
 from sphinx_nbcache.cli.opening import Command, pass_cache
+from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.tables import list_json, show_time
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def take_names(command: Command) -> Command:
     names = click.argument(
         "names", nargs=-1, metavar="[PAGE_OR_PATH]...", shell_complete=complete_files
     )
-    is_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
-    return names(is_json(pass_cache(command)))
+    return names(take_json(pass_cache(command)))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.parameters import take_json
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import NotebookCache
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("import-jupyter-cache")
 @click.argument("path", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
+@take_json
 @pass_cache
 def import_jupyter_cache(cache: NotebookCache, path: Path, is_json: bool) -> None:
     """Take over the outputs that a jupyter-cache holds, such as _build/.jupyter_cache.

@@ -9,7 +9,14 @@ import click
 
 from sphinx_nbcache.cli.executing import execute, exit_for, show_lists, take_execution
 from sphinx_nbcache.cli.opening import pass_cache, take_path
-from sphinx_nbcache.cli.questions import confirm, confirm_at_terminal, confirm_making, take_force
+from sphinx_nbcache.cli.parameters import FILE, take_json, take_path_length
+from sphinx_nbcache.cli.questions import (
+    confirm,
+    confirm_at_terminal,
+    confirm_chosen,
+    confirm_making,
+    take_force,
+)
 from sphinx_nbcache.cli.tables import (
     count,
     list_json,
@@ -24,12 +31,10 @@ if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import ListedNotebook, NotebookCache
 
 _MARKS = {"fresh": "✅", "failed": "❌"}
-_take_json = click.option("--json", "is_json", is_flag=True, help="Write JSON for scripts.")
 _take_reader = click.option(
     "-r", "--reader", help="Name of the reader for these files. Default: as the file says."
 )
 _take_names = click.argument("names", nargs=-1, required=True, metavar="ID_OR_PATH...")
-_FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -39,7 +44,7 @@ def notebook() -> None:
 
 
 @notebook.command()
-@click.argument("paths", nargs=-1, required=True, metavar="NBPATHS...", type=_FILE)
+@click.argument("paths", nargs=-1, required=True, metavar="NBPATHS...", type=FILE)
 @_take_reader
 @pass_cache
 def add(cache: NotebookCache, paths: tuple[Path, ...], reader: str | None) -> None:
@@ -51,8 +56,8 @@ def add(cache: NotebookCache, paths: tuple[Path, ...], reader: str | None) -> No
 
 
 @notebook.command("add-with-assets")
-@click.argument("assets", nargs=-1, metavar="ASSET_PATHS...", type=_FILE)
-@click.option("-nb", "--nbpath", "path", required=True, type=_FILE, help="The notebook.")
+@click.argument("assets", nargs=-1, metavar="ASSET_PATHS...", type=FILE)
+@click.option("-nb", "--nbpath", "path", required=True, type=FILE, help="The notebook.")
 @_take_reader
 @pass_cache
 def add_with_assets(
@@ -69,16 +74,9 @@ def add_with_assets(
 
 
 @notebook.command("list")
-@click.option(
-    "-l",
-    "--path-length",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Parts of each path to show.",
-)
+@take_path_length
 @click.option("--assets", is_flag=True, help="Show the number of assets.")
-@_take_json
+@take_json
 @pass_cache
 def list_notebooks(cache: NotebookCache, path_length: int, assets: bool, is_json: bool) -> None:
     """List the notebooks of the project."""
@@ -116,7 +114,7 @@ def _describe(item: ListedNotebook) -> str:
 @notebook.command()
 @click.argument("name", metavar="ID_OR_PATH")
 @click.option("--tb/--no-tb", "has_traceback", default=True, help="Show the last traceback.")
-@_take_json
+@take_json
 @pass_cache
 def info(cache: NotebookCache, name: str, has_traceback: bool, is_json: bool) -> None:
     """Show all that is known of a notebook."""
@@ -177,15 +175,12 @@ def remove(cache: NotebookCache, names: tuple[str, ...], force: bool) -> None:
 @pass_cache
 def invalidate(cache: NotebookCache, names: tuple[str, ...], is_all: bool, force: bool) -> None:
     """Remove the cached outputs of notebooks, so that they run again."""
-    if is_all and names:
-        raise click.UsageError("name notebooks, or say --all: not both")
-    if is_all:
-        confirm("Remove the cached outputs of all notebooks of the project?", force=force)
-    elif not names:
-        raise click.UsageError("name notebooks, or add --all")
-    else:
-        question = f"Remove the cached outputs of {count(len(names), 'notebook')}?"
-        confirm_at_terminal(question, force=force)
+    found = cache.notebooks.find(names)
+    questions = (
+        "Remove the cached outputs of all notebooks of the project?",
+        f"Remove the cached outputs of {count(len(found), 'notebook')}?",
+    )
+    confirm_chosen(names, questions, is_all=is_all, force=force)
     removed = cache.notebooks.invalidate(None if is_all else names)
     click.echo(f"Removed: {count(removed, 'entry', 'entries')}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +30,24 @@ def confirm_at_terminal(question: str, *, force: bool) -> None:
     """Go on if the user agrees; a script is not asked, and nothing is read from its input."""
     if not force and sys.stdin.isatty():
         click.confirm(question, abort=True)
+
+
+def confirm_chosen(
+    names: Sequence[str], questions: tuple[str, str], *, is_all: bool, force: bool
+) -> None:
+    """Go on if the user agrees to what is to be done with some things by name, or with all.
+
+    :param questions: what is asked about all, and about some.
+
+    Raises UsageError where it is not said which, or both.
+    """
+    if is_all == bool(names):
+        raise click.UsageError("name them, or say --all: one of the two")
+    of_all, of_some = questions
+    if is_all:
+        confirm(of_all, force=force)
+    else:
+        confirm_at_terminal(of_some, force=force)
 
 
 def confirm_making(cache: NotebookCache) -> None:

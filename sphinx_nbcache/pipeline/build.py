@@ -61,8 +61,7 @@ def build(  # noqa: PLR0913 - what the three callers have to say
         progress.warn(problem, Topic.METADATA)
     lookup = lookup or Lookup(project, progress.digest)
     work = _Build(list(sources), reading, project, progress, lookup)
-    work.fail_fast = fail_fast
-    return work.run(rerun, unchanged)
+    return work.run(rerun, unchanged, fail_fast=fail_fast)
 
 
 class _Build:
@@ -83,11 +82,16 @@ class _Build:
         restorer = Restorer(project, lookup.present, progress)
         self._collection = Collection(project, reading, progress, lookup=lookup, restorer=restorer)
         self._outcomes = self._collection.outcomes
-        self.fail_fast = False
         self._seconds = 0.0
         self._changed: set[str] = set()
 
-    def run(self, rerun: Mapping[str, str], unchanged: Mapping[str, Iterable[Artifact]]) -> Report:
+    def run(
+        self,
+        rerun: Mapping[str, str],
+        unchanged: Mapping[str, Iterable[Artifact]],
+        *,
+        fail_fast: bool,
+    ) -> Report:
         """Collect, run what is stale, and again what that has made stale."""
         for name, artifacts in unchanged.items():
             self._collection.restorer.restore(name, artifacts)
@@ -99,14 +103,14 @@ class _Build:
         edges = self._find_edges()
         stale = self._take_out_cycles(stale, edges)
         if stale:
-            self._fly(stale, edges)
+            self._fly(stale, edges, fail_fast=fail_fast)
         self._changed.update(self._collection.restorer.written)
         self._warn_of_patterns()
         self._note()
         outcomes = sorted(self._outcomes.values(), key=lambda outcome: outcome.name)
         return Report(tuple(outcomes), self._seconds, frozenset(self._changed))
 
-    def _fly(self, stale: list[Stale], edges: Edges) -> None:
+    def _fly(self, stale: list[Stale], edges: Edges, *, fail_fast: bool) -> None:
         """Run notebooks, and those that read what these have written."""
         # Imported only when there is something to run: most builds have nothing.
         from sphinx_nbcache.pipeline.flight import Flight
@@ -128,7 +132,7 @@ class _Build:
             edges=edges,
             restorer=self._collection.restorer,
             landed=land,
-            fail_fast=self.fail_fast,
+            fail_fast=fail_fast,
         )
         try:
             jobs = [item.plan.job for item in stale if item.plan.job is not None]

@@ -21,6 +21,7 @@ from sphinx_nbcache.errors import (
 )
 from sphinx_nbcache.model import IMPORTED, Artifact, Entry, Inputs, Job, Mode, Outputs, digest_json
 from sphinx_nbcache.pipeline.executed import collect_outputs, describe_cells, find_flaw
+from sphinx_nbcache.pipeline.ids import IdOrPath, find_by_id
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.recording import record_declared
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _NO_ID = "the cache has no entry with this ID; `nbcache cache list` shows them"
-_LONGEST_ID = 18
 _NO_ENTRY = "the cache has no outputs for it as it is now"
 _NO_ARTIFACT = "the entry has no artifact of this name"
 
@@ -112,11 +112,25 @@ class EntryList:
         ]
         return tuple(sorted(found, key=lambda item: (item.used_at, item.id), reverse=True))
 
-    def get(self, id_or_path: int | str | Path) -> CachedEntry:
+    def get(self, id_or_path: IdOrPath) -> CachedEntry:
         """Return one entry."""
-        return self._find([id_or_path])[0]
+        return self.find([id_or_path])[0]
 
-    def get_notebook(self, id_or_path: int | str | Path) -> NotebookNode:
+    def find(self, ids_or_paths: Iterable[IdOrPath]) -> list[CachedEntry]:
+        """Return some entries, each once.
+
+        Raises RecordNotFoundError for a name that there is no entry for.
+        """
+        entries = self.list_all()
+        by_id = {found.id: found for found in entries}
+        by_name = {found.entry.name: found for found in entries}
+        found: dict[int, CachedEntry] = {}
+        for given in ids_or_paths:
+            item = self._find_one(given, by_id, by_name)
+            found[item.id] = item
+        return list(found.values())
+
+    def get_notebook(self, id_or_path: IdOrPath) -> NotebookNode:
         """Return an entry as a notebook of code cells with their outputs.
 
         Text cells are not in the cache. Raises StoreError when what it needs is damaged.
@@ -128,7 +142,7 @@ class EntryList:
             raise StoreError(self._store.path, f"an object of {entry.source} is damaged")
         return _make_notebook(json.loads(asked), entry, outputs)
 
-    def read_artifact(self, id_or_path: int | str | Path, path: str) -> bytes:
+    def read_artifact(self, id_or_path: IdOrPath, path: str) -> bytes:
         """Return the bytes of a file that a notebook wrote.
 
         :param path: relative to the folder that it ran in, or to the project root.
@@ -208,10 +222,12 @@ class EntryList:
         return self._describe(entry)
 
     def _describe(self, entry: Entry) -> CachedEntry:
-        found = next((item for item in self.list_all() if item.entry.name == entry.name), None)
-        if found is None:
+        number = self._store.number_entries().get(entry.name)
+        if number is None:
             raise StoreError(self._store.path, f"{entry.source} was removed again just now")
-        return found
+        used_at = max(self._store.index.find_uses().get(entry.name, 0.0), entry.executed_at)
+        size = self._store.weigh_entry(entry)
+        return CachedEntry(id=number, entry=entry, used_at=used_at, size_bytes=size)
 
     def _check_artifact(self, folder: Path, given: str | Path) -> Path:
         path = Path(given).resolve()
@@ -229,7 +245,7 @@ class EntryList:
         mode = path.stat().st_mode & 0o777
         return Artifact(path=self._project.relate(path), digest=digest, mode=mode)
 
-    def diff(self, id_or_path: int | str | Path, path: str | Path) -> str:
+    def diff(self, id_or_path: IdOrPath, path: str | Path) -> str:
         """Return how a notebook differs from an entry: code cells and outputs, as nbdime shows.
 
         Empty if they do not differ. Raises RecordNotFoundError, NotebookReadError,
@@ -242,9 +258,9 @@ class EntryList:
         plan = self._opened.plan(path)
         return show_difference(cached, plan.notebook, str(id_or_path), self._project.relate(path))
 
-    def remove(self, ids_or_paths: Iterable[int | str | Path]) -> Pruned:
+    def remove(self, ids_or_paths: Iterable[IdOrPath]) -> Pruned:
         """Remove entries, and the objects that no other one needs."""
-        names = {found.entry.name for found in self._find(ids_or_paths)}
+        names = {found.entry.name for found in self.find(ids_or_paths)}
         return self._store.remove_entries(names)
 
     def clear(self) -> Pruned:
@@ -304,9 +320,7 @@ class EntryList:
             raise ValueError(f"a limit of {limit} entries: expected a whole number from 1")
         self._store.change_project(lambda before: (before.with_limit(limit), None))
 
-    def export_to(
-        self, target: str | Path, ids_or_paths: Iterable[int | str | Path] | None = None
-    ) -> int:
+    def export_to(self, target: str | Path, ids_or_paths: Iterable[IdOrPath] | None = None) -> int:
         """Write entries with all they need into an archive; return how many.
 
         :param ids_or_paths: None for all.
@@ -316,7 +330,7 @@ class EntryList:
         names = (
             None
             if ids_or_paths is None
-            else {found.entry.name for found in self._find(ids_or_paths)}
+            else {found.entry.name for found in self.find(ids_or_paths)}
         )
         return self._store.export_to(Path(target), names)
 
@@ -327,32 +341,18 @@ class EntryList:
         """
         return self._store.import_from(Path(archive))
 
-    def _find(self, ids_or_paths: Iterable[int | str | Path]) -> list[CachedEntry]:
-        entries = self.list_all()
-        by_id = {found.id: found for found in entries}
-        by_name = {found.entry.name: found for found in entries}
-        found = {}
-        for given in ids_or_paths:
-            item = self._find_one(given, by_id, by_name)
-            found[item.id] = item
-        return list(found.values())
-
     def _find_one(
         self,
-        given: int | str | Path,
+        given: IdOrPath,
         by_id: Mapping[int, CachedEntry],
         by_name: Mapping[str, CachedEntry],
     ) -> CachedEntry:
-        text = str(given)
-        if text.isdecimal():
-            number = int(text) if len(text) < _LONGEST_ID else 0
-            if number not in by_id:
-                raise RecordNotFoundError(text[:_LONGEST_ID], _NO_ID)
-            return by_id[number]
-        path = Path(text).resolve()
-        _, entry = self._opened.find_entry(path)
+        item = find_by_id(given, by_id, _NO_ID)
+        if item is not None:
+            return item
+        _, entry = self._opened.find_entry(Path(str(given)).resolve())
         if entry is None or entry.name not in by_name:
-            raise RecordNotFoundError(text, _NO_ENTRY)
+            raise RecordNotFoundError(str(given), _NO_ENTRY)
         return by_name[entry.name]
 
 

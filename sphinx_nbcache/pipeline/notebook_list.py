@@ -15,6 +15,7 @@ from typing import Any
 from sphinx_nbcache.errors import NotebookNotFoundError, NotebookReadError, RecordNotFoundError
 from sphinx_nbcache.pipeline.files import NOT_A_NOTEBOOK
 from sphinx_nbcache.pipeline.handover import ListedFile
+from sphinx_nbcache.pipeline.ids import IdOrPath, find_by_id
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
@@ -24,7 +25,6 @@ from sphinx_nbcache.store import NotebookRecord, ProjectList
 _BY_SUFFIX = ("nbformat", "jupytext", "myst_nb_md")
 """Readers of jupyter-cache that files get here without being named."""
 _NO_ID = "the project has no notebook with this ID; `nbcache notebook list` shows them"
-_LONGEST_ID = 18
 _NOT_LISTED = "is not on the project's list; `nbcache notebook add` puts it there"
 
 
@@ -138,23 +138,23 @@ class NotebookList:
         """
         return self._describe(tuple(self._opened.list_records().values()))
 
-    def get(self, id_or_path: int | str | Path) -> ListedNotebook:
+    def get(self, id_or_path: IdOrPath) -> ListedNotebook:
         """Return one notebook and how it stands."""
         return self._describe(self.find([id_or_path]))[0]
 
-    def find(self, ids_or_paths: Iterable[int | str | Path]) -> tuple[NotebookRecord, ...]:
+    def find(self, ids_or_paths: Iterable[IdOrPath]) -> tuple[NotebookRecord, ...]:
         """Return the records of some notebooks, each once."""
         records = self._opened.list_records()
         by_id = {record.id: record for record in records.values()}
         found = (_find(given, by_id, records, self._locate) for given in ids_or_paths)
         return tuple(dict.fromkeys(found))
 
-    def find_paths(self, ids_or_paths: Iterable[int | str | Path]) -> list[Path]:
+    def find_paths(self, ids_or_paths: Iterable[IdOrPath]) -> list[Path]:
         """Return the files of some notebooks."""
         chosen = {record.id for record in self.find(ids_or_paths)}
         return [path for path, record in self._opened.list_records().items() if record.id in chosen]
 
-    def remove(self, ids_or_paths: Iterable[int | str | Path]) -> tuple[NotebookRecord, ...]:
+    def remove(self, ids_or_paths: Iterable[IdOrPath]) -> tuple[NotebookRecord, ...]:
         """Take notebooks off the list; what the cache has of them stays. Returns their records."""
         records = self.find(ids_or_paths)
         ids = {record.id for record in records}
@@ -170,7 +170,7 @@ class NotebookList:
 
         return self._project.store.change_project(work)
 
-    def invalidate(self, ids_or_paths: Iterable[int | str | Path] | None = None) -> int:
+    def invalidate(self, ids_or_paths: Iterable[IdOrPath] | None = None) -> int:
         """Remove what the cache has of notebooks, as they are now, so that they run again.
 
         :param ids_or_paths: None for all on the list.
@@ -255,18 +255,15 @@ def _choose_present(folder: Path, assets: Iterable[str]) -> list[str]:
 
 
 def _find(
-    given: int | str | Path,
+    given: IdOrPath,
     by_id: Mapping[int, NotebookRecord],
     by_path: Mapping[Path, NotebookRecord],
     locate: Callable[[str], Path],
 ) -> NotebookRecord:
     """Return the record that an ID or a path names."""
-    text = str(given)
-    if text.isdecimal():
-        number = int(text) if len(text) < _LONGEST_ID else 0
-        if number not in by_id:
-            raise RecordNotFoundError(text[:_LONGEST_ID], _NO_ID)
-        return by_id[number]
-    if (path := locate(text)) not in by_path:
-        raise RecordNotFoundError(text, _NOT_LISTED)
+    record = find_by_id(given, by_id, _NO_ID)
+    if record is not None:
+        return record
+    if (path := locate(str(given))) not in by_path:
+        raise RecordNotFoundError(str(given), _NOT_LISTED)
     return by_path[path]

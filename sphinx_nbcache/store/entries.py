@@ -40,7 +40,7 @@ class Entries:
 
     def write(self, entry: Entry) -> Path:
         """Store an entry; an earlier one with the same key and inputs is replaced."""
-        path = self._folder_of(entry.key) / f"{entry.inputs.digest}.json"
+        path = self.get_path(entry)
         write_atomically(path, entry.to_bytes(), tmp=self._tmp)
         return path
 
@@ -77,7 +77,11 @@ class Entries:
 
     def has(self, entry: Entry) -> bool:
         """Return whether there is an entry with the same key and inputs."""
-        return (self._folder_of(entry.key) / f"{entry.inputs.digest}.json").exists()
+        return self.get_path(entry).exists()
+
+    def get_path(self, entry: Entry) -> Path:
+        """Return where an entry is stored."""
+        return self._folder_of(entry.key) / f"{entry.inputs.digest}.json"
 
     def list_paths_of(self, key: Key) -> list[Path]:
         """Return the files of a key's entries."""

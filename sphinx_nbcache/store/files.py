@@ -46,6 +46,12 @@ def take_stamp(path: str) -> Stamp | None:
         return None
 
 
+def weigh_file(path: Path) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    stamp = take_stamp(str(path))
+    return 0 if stamp is None else stamp.size
+
+
 def write_atomically(path: Path, data: bytes | Iterable[bytes], *, tmp: Path) -> Stamp:
     """Write a file so that it is seen whole or not at all; return its stamp.
 

@@ -18,6 +18,7 @@ from sphinx_nbcache.store.files import (
     place_atomically,
     read_with_stamp,
     take_stamp,
+    weigh_file,
     write_atomically,
 )
 from sphinx_nbcache.store.pieces import (
@@ -158,6 +159,10 @@ class Objects:
         else:
             self._stamps.forget(_name(path))
         return is_sound
+
+    def weigh(self, digest: str) -> int:
+        """Return the bytes of an object on the disk; 0 where there is none."""
+        return sum(map(weigh_file, self._paths(digest)))
 
     def get_digest(self, path: Path) -> str:
         """Return the digest that a file's name claims."""

@@ -19,7 +19,13 @@ from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Outputs
 from sphinx_nbcache.store.archive import Imported, read_archive, write_archive
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
-from sphinx_nbcache.store.files import ABANDONED_S, Stamp, read_if_exists, write_atomically
+from sphinx_nbcache.store.files import (
+    ABANDONED_S,
+    Stamp,
+    read_if_exists,
+    weigh_file,
+    write_atomically,
+)
 from sphinx_nbcache.store.index import Index, News
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored, is_young
 from sphinx_nbcache.store.objects import Objects
@@ -152,6 +158,11 @@ class Store:
     def number_entries(self) -> dict[str, int]:
         """Return the ID of each entry, by name; older ones have smaller IDs, as a rule."""
         return self.index.number_entries(self.entries.list_names())
+
+    def weigh_entry(self, entry: Entry) -> int:
+        """Return the bytes of an entry and its objects on the disk, the shared ones included."""
+        size = weigh_file(self.entries.get_path(entry))
+        return size + sum(map(self.objects.weigh, {*entry.objects, entry.key}))
 
     def remove_entries(self, names: AbstractSet[str]) -> Pruned:
         """Remove entries, and the objects that no other one needs.

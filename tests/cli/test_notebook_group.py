@@ -94,13 +94,13 @@ def test_added_again_it_has_what_is_said_now(run: Run, listed: Path) -> None:
         (["info", "pyproject.toml"], "pyproject.toml: is not on the project's list"),
         (["execute", "1", "7"], "7: the project has no notebook with this ID"),
         (["remove", "1", "none.md"], "none.md: is not on the project's list"),
-        (["invalidate"], "name notebooks, or add --all"),
+        (["invalidate"], "name them, or say --all"),
         (["merge", "2", "out.ipynb"], "no outputs in the cache"),
         (["merge", "1", "a.ipynb"], "it is the source itself, which is never changed"),
         (["merge", "1", "sub/b.md"], "it is a source of the project"),
         (["merge", "1", "sub"], "it is a folder"),
         (["add", "sub"], "it is a folder"),
-        (["invalidate", "--all", "1"], "not both"),
+        (["invalidate", "--all", "1"], "one of the two"),
     ],
 )
 def test_wrong_use_is_told_and_changes_nothing(

@@ -29,7 +29,7 @@ FORKED = {
 }
 # Our own pages run builds, and show how long these took and in which order notebooks ended.
 _DRIFT = "$ nbcache check --rerun"
-_PROGRESS = re.compile(r"(?:^\[\d+/\d+\] .*\n)+", re.MULTILINE)
+_PROGRESS = re.compile(r"(?:^(?:\[\d+/\d+\] .*|(?:ran|failed)  \S+  SECONDS)\n)+", re.MULTILINE)
 _MEASURED = (
     (re.compile(r"; saved \d+(?:\.\d+)? s\b"), ""),  # said of a second and more
     (re.compile(r"\b\d+(?:\.\d+)? s\b"), "SECONDS"),
@@ -84,7 +84,7 @@ def replace_measured(value: Any) -> Any:
 
 
 def sort_progress(match: re.Match[str]) -> str:
-    return "".join(sorted(line.partition("] ")[2] for line in match[0].splitlines(keepends=True)))
+    return "".join(sorted(line.rpartition("] ")[2] for line in match[0].splitlines(keepends=True)))
 
 
 def copy_docs(target: Path) -> Path:
