@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,13 +76,15 @@ class Screen:
 class Terminal:
     """A terminal with the command in it."""
 
-    def __init__(self, folder: Path, variables: dict[str, str], **files: int) -> None:
+    def __init__(
+        self, folder: Path, command: Sequence[str], variables: dict[str, str], **files: int
+    ) -> None:
         import pty
 
         self._ours, theirs = pty.openpty()
         kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "execute", "."],
+            [sys.executable, "-c", COMMAND, *command],
             cwd=folder,
             env={**kept, "TERM": "xterm", "COLUMNS": "60", "LINES": "20", **variables},
             start_new_session=True,
@@ -116,11 +118,14 @@ Start = Callable[..., Terminal]
 
 @pytest.fixture
 def start(project_folder: Path) -> Iterator[Start]:
-    """Return a function that starts ``nbcache execute .`` in a terminal, with variables."""
+    """Return a function that starts ``nbcache``, if not told else to execute all, in a terminal."""
     started: list[Terminal] = []
 
-    def start_command(files: dict[str, int] | None = None, **variables: str) -> Terminal:
-        started.append(Terminal(project_folder, variables, **(files or {})))
+    def start_command(
+        *command: str, files: dict[str, int] | None = None, **variables: str
+    ) -> Terminal:
+        words = command or ("execute", ".")
+        started.append(Terminal(project_folder, words, variables, **(files or {})))
         return started[-1]
 
     yield start_command
@@ -164,6 +169,17 @@ class TestTerminal:
         assert _fits(screen.lines, [*lines, re.escape(TOTALS), ""])
         assert screen.has_cursor
 
+    @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
+    def test_a_cache_is_made_after_asking(
+        self, start: Start, project_folder: Path, answer: str, status: int
+    ) -> None:
+        terminal = start("notebook", "add", "one.ipynb")
+        terminal.type(f"{answer}\n")
+        shown = terminal.read()
+        assert "The cache does not yet exist, do you want to create it? [y/N]" in shown
+        assert terminal.process.returncode == status
+        assert (project_folder / ".nbcache/FORMAT").exists() == (answer == "y")
+
     def test_no_color_is_respected(self, start: Start) -> None:
         shown = start(NO_COLOR="1").read()
         assert "2/2" in shown
@@ -182,7 +198,7 @@ class TestTerminal:
         self, start: Start, project_folder: Path
     ) -> None:
         with (project_folder / "log").open("w") as log:
-            assert start({"stdout": log.fileno()}).read() == ""
+            assert start(files={"stdout": log.fileno()}).read() == ""
         text = (project_folder / "log").read_text()
         assert "\x1b" not in text
         assert TOTALS in text

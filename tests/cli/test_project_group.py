@@ -88,6 +88,28 @@ def test_all_run_and_what_failed_is_told_with_status_1(run: Run, project_folder:
     assert "succeeded: []\nexcepted:\n- bad.ipynb\n" in again.output
 
 
+def test_who_moves_over_can_have_the_exit_status_of_jcache(
+    run: Run, project_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(project_folder / "a.ipynb", "1 / 0")
+    run("notebook", "add", "a.ipynb")
+    monkeypatch.setenv("NBCACHE_JCACHE_EXIT", "1")
+    for command in (["project", "execute"], ["notebook", "execute", "a.ipynb"]):
+        result = run(*command)
+        assert (result.exit_code, "excepted:\n- a.ipynb" in result.stdout) == (0, True), command
+
+
+@pytest.mark.parametrize("variable", ["JUPYTERCACHE", "NBCACHE_PATH"])
+def test_a_variable_names_the_cache(
+    run: Run, project_folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    write_executed(project_folder / "a.ipynb")
+    monkeypatch.setenv(variable, "elsewhere/cache")
+    run("cache", "add", "a.ipynb")
+    assert (project_folder / "elsewhere/cache/FORMAT").exists()
+    assert not (project_folder / ".nbcache").exists()
+
+
 def test_a_failure_can_keep_others_from_starting(run: Run, project_folder: Path) -> None:
     for name in ("a", "b", "c"):
         write_notebook(project_folder / f"{name}.ipynb", f"'{name}'\n1 / 0")
