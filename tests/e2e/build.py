@@ -25,6 +25,8 @@ kernelspec:
 {prose}
 
 """
+_PORT_TAKEN = "Address already in use"
+_STOCK_TRIES = 5
 _HIDDEN = ("PYTEST_", "NBCACHE_", "FEATURES_", "FORCE_COLOR", "CLICOLOR")
 
 
@@ -124,3 +126,17 @@ def run_build(
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr, outdir)
+
+
+def run_stock(source: Path, *options: str, variables: dict[str, str] | None = None) -> Result:
+    """Run ``sphinx-build`` with MyST-NB alone, from the start again if a kernel got no port.
+
+    Jupyter looks for free ports before the kernel takes them; another build at the same
+    time may take them first, and stock MyST-NB then ends.
+    """
+    for _ in range(_STOCK_TRIES):
+        result = run_build(source, *options, variables=variables)
+        if result.status == 0 or _PORT_TAKEN not in result.stderr:
+            break
+        shutil.rmtree(result.outdir)
+    return result

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.build import Result, copy_site, run_build
+from tests.e2e.build import Result, copy_site, run_build, run_stock
 
 # The builds that these tests share are made once, in one worker.
 pytestmark = [pytest.mark.xdist_group("features"), pytest.mark.slow]
@@ -22,8 +22,8 @@ _TIMES = re.compile(r"<p>(\d{4}-\d\d-\d\d \d\d:\d\d|\d+\.\d+|-|)</p>")
 
 def build_with(extension: str, folder: Path, *options: str) -> Result:
     """Build the feature site with one of the two extensions."""
-    site = copy_site("features", folder)
-    return run_build(site, *options, variables={"FEATURES_EXTENSION": extension})
+    run = run_stock if extension == "myst_nb" else run_build
+    return run(copy_site("features", folder), *options, variables={"FEATURES_EXTENSION": extension})
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from jupyter_cache import get_cache
 
 from sphinx_nbcache.testing import write_notebook as write_ipynb
-from tests.e2e.build import Result, run_build, write_notebook, write_site
+from tests.e2e.build import Result, run_build, run_stock, write_notebook, write_site
 from tests.store.old_caches import take_picture
 
 pytestmark = pytest.mark.slow  # each test builds a site with both tools
@@ -59,7 +59,7 @@ def build_stock(site: Path) -> None:
     text = conf.read_text()
     stock = text.replace('["sphinx_nbcache"]', '["myst_nb"]')
     conf.write_text(f'{stock}\nnb_execution_mode = "cache"\n')
-    result = run_build(site)
+    result = run_stock(site)
     conf.write_text(text)
     assert result.status == 0, result.stderr
     shutil.rmtree(site.parent / "out")
