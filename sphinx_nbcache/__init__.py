@@ -1,12 +1,13 @@
 """Execute the notebooks of a Sphinx documentation in parallel, and only the stale ones.
 
 The doors: ``setup`` for Sphinx (``extensions = ["sphinx_nbcache"]``), ``NotebookCache``
-for Python. Nothing heavy is imported until one of them is used.
+for Python, ``memo`` for functions. Nothing heavy is imported until one of them is used.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
+    from sphinx_nbcache.memo import decorator as memo
     from sphinx_nbcache.pipeline import NotebookCache as NotebookCache
 
 __version__ = "0.1.0"
-__all__ = ["NotebookCache", "__version__", "setup"]
+__all__ = ["NotebookCache", "__version__", "memo", "setup"]
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
@@ -51,9 +53,25 @@ def _keep_from_collector() -> Iterator[None]:
             gc.enable()
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Give a notebook or shell ``%%nbmemo``; called by ``%load_ext sphinx_nbcache``."""
+    from sphinx_nbcache.memo import register_magics
+
+    register_magics(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take ``%%nbmemo`` away again."""
+    from sphinx_nbcache.memo import unregister_magics
+
+    unregister_magics(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name == "NotebookCache":
         from sphinx_nbcache.pipeline import NotebookCache
 
         return NotebookCache
+    if name == "memo":
+        return importlib.import_module("sphinx_nbcache.memo")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ NbCacheError
 ├── NotCachedError         the outputs asked for are not in the store: execute first
 ├── NotExecutedError       a notebook to be stored as executed was not: execute it first
 ├── AlreadyCachedError     what is to be stored is there already: allow to overwrite it
+├── NotMemoizableError     a value cannot be part of a question: name others, or do without
 ├── MissingExtraError      a library for this is not installed: install the extra
 ├── GitError               git is not there or refuses: go into a repository, or install git
 └── StoreError             the store's folder cannot be used: mend rights or space
@@ -108,6 +109,15 @@ class AlreadyCachedError(NbCacheError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"{path}: its code has outputs in the cache already, which are kept")
+
+
+class NotMemoizableError(NbCacheError):
+    """What a call depends on has no content that can be told, or is no function at all."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(f"{what}: {reason}")
 
 
 class MissingExtraError(NbCacheError):

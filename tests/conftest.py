@@ -18,7 +18,7 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from sphinx_nbcache.config import OPTIONS
+from sphinx_nbcache.config import MEMO_PATH_VARIABLE, OPTIONS
 
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 StartPython = Callable[..., "subprocess.Popen[str]"]
@@ -33,7 +33,10 @@ settings.load_profile("quick")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_VARIABLES = tuple(option.variable for option in OPTIONS if option.variable)
+_VARIABLES = (
+    *(option.variable for option in OPTIONS if option.variable),
+    MEMO_PATH_VARIABLE,
+)
 _MARK = "MARK_OF_A_TEST"  # not NBCACHE_..., which builds in tests do not hand on
 
 

@@ -38,6 +38,7 @@ HOMES = {
     "nbclient": {"running"},
     "jupyter_client": {"running"},
     "ipykernel": {"running"},
+    "IPython": {"memo"},
     "traitlets": {"running"},
     "zmq": {"running"},
     "loky": {"running"},
@@ -51,6 +52,12 @@ HOMES = {
     "filelock": {"store"},
     "click": {"cli", "sphinx_ext"},  # a directive runs click commands of anyone
     "rich": {"cli"},
+    "blake3": {"memo"},
+    "cloudpickle": {"memo"},
+    "numpy": {"memo"},
+    "pandas": {"memo"},
+    "pyarrow": {"memo"},
+    "PIL": {"memo"},
 }
 LONGEST_FILE = 450
 

@@ -20,6 +20,7 @@ from sphinx_nbcache.errors import (
     NotebookReadError,
     NotebookWriteError,
     NotExecutedError,
+    NotMemoizableError,
     RecordNotFoundError,
     StoreError,
 )
@@ -34,6 +35,7 @@ ALL = [
     NotCachedError(PATH),
     NotExecutedError(PATH, "cell 2 comes before cell 1"),
     AlreadyCachedError(PATH),
+    NotMemoizableError("the argument x", "a generator is used up when it is read"),
     MissingExtraError("dask", "dask"),
     GitError(PATH, "this folder is in no git repository"),
     StoreError(PATH, "cannot be written"),
@@ -50,7 +52,8 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
 def test_an_error_says_what_and_where_in_one_line(error: NbCacheError) -> None:
     text = str(error)
     assert "\n" not in text
-    assert text.startswith(("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: ", "12: ", "dask "))
+    places = ("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: ", "12: ", "the argument x: ", "dask ")
+    assert text.startswith(places)
 
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)

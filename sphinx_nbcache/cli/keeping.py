@@ -79,7 +79,7 @@ def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "max_count": max_count,
     }
     pruned = cache.entries.prune(dry_run=True, **limits)
-    if not dry_run and (pruned.entries or pruned.objects):
+    if not dry_run and (pruned.entries or pruned.memos or pruned.objects):
         if not force:
             click.echo(_describe(pruned, "would go"))
         confirm("Remove them?", force=force)
@@ -88,6 +88,7 @@ def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
         write_json(
             {
                 "entries": [entry.name for entry in pruned.entries],
+                "memos": [memo.name for memo in pruned.memos],
                 "objects": pruned.objects,
                 "freed_bytes": pruned.freed_bytes,
                 "left_entries": pruned.left_entries,
@@ -100,6 +101,8 @@ def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 def _describe(pruned: Pruned, what: str) -> str:
     entries = count(len(pruned.entries), "entry", "entries")
+    if pruned.memos:
+        entries += f", {count(len(pruned.memos), 'memo')}"
     left = count(pruned.left_entries, "entry", "entries")
     return (
         f"{what}: {entries}, {count(pruned.objects, 'object')}, {show_size(pruned.freed_bytes)}; "
@@ -122,6 +125,7 @@ def stats(cache: NotebookCache, is_json: bool) -> None:
             "Entries": found.entries,
             "Notebooks": found.notebooks,
             "Artifacts": found.artifacts,
+            "Memos": found.memos,
             "Objects": found.objects,
             "Size": show_size(found.size_bytes),
             "Time to make it": show_seconds(found.seconds),

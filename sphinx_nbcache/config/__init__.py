@@ -4,6 +4,7 @@ from sphinx_nbcache.config.checks import check_duration, check_jobs, check_secon
 from sphinx_nbcache.config.options import OPTIONS, Config, Option, choose_options
 from sphinx_nbcache.config.place import (
     CACHE_FOLDER,
+    MEMO_PATH_VARIABLE,
     ROOT_MARKS,
     find_cache_path,
     find_project_root,
@@ -19,6 +20,7 @@ __all__ = [
     "CACHE_FOLDER",
     "EXECUTORS",
     "EXECUTOR_GROUP",
+    "MEMO_PATH_VARIABLE",
     "OPTIONS",
     "ROOT_MARKS",
     "Config",

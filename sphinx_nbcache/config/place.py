@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 CACHE_FOLDER = ".nbcache"
+MEMO_PATH_VARIABLE = "NBCACHE_MEMO_PATH"
+"""Tells kernels where the cache of their build is, for what they memoize."""
 ROOT_MARKS = (".git", "pyproject.toml")
 
 

@@ -13,6 +13,7 @@ from sphinx_nbcache.model.inputs import (
 )
 from sphinx_nbcache.model.job import Demands, Job, Mode, Run, Settings
 from sphinx_nbcache.model.key import Key
+from sphinx_nbcache.model.memo import MEMO_FORMAT, Memo
 from sphinx_nbcache.model.notebook import DEFAULT_KERNEL, CodeCell, Notebook
 from sphinx_nbcache.model.observation import (
     FileStamp,
@@ -40,6 +41,7 @@ __all__ = [
     "DEFAULT_KERNEL",
     "ENTRY_FORMAT",
     "IMPORTED",
+    "MEMO_FORMAT",
     "UNSTABLE",
     "Artifact",
     "CellOutputs",
@@ -60,6 +62,7 @@ __all__ = [
     "Job",
     "Key",
     "Listing",
+    "Memo",
     "Mode",
     "Module",
     "Notebook",

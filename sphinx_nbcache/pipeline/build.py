@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sphinx_nbcache.config import MEMO_PATH_VARIABLE
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Job, Outcome, Report, Status, Topic
 from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
@@ -222,7 +223,12 @@ def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
     sources = {job.name: project.relate(job.notebook.path) for job in jobs}
     learned = {name: found[source] for name, source in sources.items() if source in found}
     return create_executor(
-        ExecutorRequest(config=project.config, jobs=tuple(jobs), learned=learned)
+        ExecutorRequest(
+            config=project.config,
+            jobs=tuple(jobs),
+            learned=learned,
+            variables={MEMO_PATH_VARIABLE: str(project.store.path)},
+        )
     )
 
 

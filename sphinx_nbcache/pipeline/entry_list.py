@@ -72,6 +72,8 @@ class Stats:
     notebooks: int
     """Number of notebooks that the entries are of."""
     artifacts: int
+    memos: int
+    """Number of values of memoized functions and cells."""
     objects: int
     size_bytes: int
     """On the disk."""
@@ -296,9 +298,10 @@ class EntryList:
             entries=len(entries),
             notebooks=len({entry.source for entry in entries}),
             artifacts=sum(len(entry.artifacts) + len(entry.left) for entry in entries),
+            memos=len(inventory.memos),
             objects=len(inventory.sizes),
             size_bytes=inventory.size_bytes,
-            seconds=sum(entry.seconds for entry in entries),
+            seconds=sum(stored.entry.seconds for stored in inventory.records),
             oldest_at=min(times, default=None),
             newest_at=max(times, default=None),
             limit=self.limit,

@@ -97,7 +97,8 @@ def create_dask_executor(request: ExecutorRequest) -> DaskExecutor:
     if find_spec("distributed") is None:
         raise MissingExtraError("distributed", "dask")
     is_forking = request.config.kernel_start != "spawn"
-    return DaskExecutor(options, make_rule(request) if is_forking else fork_nothing)
+    choose_modules = make_rule(request) if is_forking else fork_nothing
+    return DaskExecutor(options, choose_modules, request.variables)
 
 
 class _NoWorkerError(Exception):
@@ -116,13 +117,17 @@ class DaskExecutor:
 
     :param choose_modules: tells what a forked kernel's server is to have imported; None for a
         kernel that is to be started.
+    :param variables: environment variables that kernels are to have.
     """
 
-    def __init__(self, options: DaskOptions, choose_modules: ChooseModules) -> None:
+    def __init__(
+        self, options: DaskOptions, choose_modules: ChooseModules, variables: Mapping[str, str]
+    ) -> None:
         self.capacity = options.jobs or 1
         self.notices: list[str] = []
         self._options = options
         self._choose_modules = choose_modules
+        self._variables = variables
         self._build = uuid.uuid4().hex
         self._stack = AsyncExitStack()
         self._client: Client | None = None
@@ -281,7 +286,10 @@ class DaskExecutor:
             build=self._build,
             job=job,
             modules=self._choose_modules(job),
-            variables={name: os.environ.get(name) for name in job.declared.env},
+            variables={
+                **self._variables,
+                **{name: os.environ.get(name) for name in job.declared.env},
+            },
             threads=threads,
             folder_inode=folder.stat().st_ino if folder is not None and is_there else None,
         )

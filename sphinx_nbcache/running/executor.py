@@ -66,6 +66,8 @@ class ExecutorRequest:
     """All jobs that may be submitted."""
     learned: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Job name to modules that an earlier run of it was seen to import."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that kernels are to have beside those of this process."""
 
 
 class LocalExecutor:
@@ -165,7 +167,9 @@ def create_local_executor(request: ExecutorRequest) -> LocalExecutor:
     # keeps the cores busy meanwhile.
     capacity = 1 if config.is_serial else config.jobs or cores + is_forking
     rule = make_rule(request) if is_forking else fork_nothing
-    executor = LocalExecutor(capacity, cores=cores, choose_modules=rule)
+    executor = LocalExecutor(
+        capacity, cores=cores, choose_modules=rule, find_variables=lambda _: request.variables
+    )
     if config.kernel_start == "fork" and not is_forking:
         executor.notices.append("kernels are forked on Linux only; here each one is started")
     return executor

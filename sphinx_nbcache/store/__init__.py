@@ -11,6 +11,7 @@ from sphinx_nbcache.store.jupyter_cache import (
     is_jupyter_cache,
     read_jupyter_cache,
 )
+from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
@@ -27,6 +28,7 @@ __all__ = [
     "Index",
     "Inventory",
     "Limits",
+    "Memos",
     "News",
     "NotebookRecord",
     "Objects",

@@ -1,4 +1,4 @@
-"""An archive: entries and their objects in one file, for another machine's cache.
+"""An archive: entries, memos and their objects in one file, for another machine's cache.
 
 A tar file (POSIX.1-2001) of files with the names that they have in a store. Nothing that
 comes in is believed: names are checked before they become paths, objects against their
@@ -11,21 +11,23 @@ import io
 import re
 import secrets
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sphinx_nbcache.errors import StoreError
-from sphinx_nbcache.model import Entry
+from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import write_atomically
+from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 
 ARCHIVE_FORMAT = 1
 _FORMAT_NAME = "sphinx-nbcache"
 _OBJECT = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}(\.zst)?")
+_MEMO = re.compile(r"memos/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
 _ENTRY = re.compile(r"entries/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
 _PIECE_BYTES = 1 << 20
 
@@ -36,10 +38,35 @@ class Imported:
 
     entries: tuple[Entry, ...] = ()
     """Those that were not there before."""
+    memos: tuple[Memo, ...] = ()
+    """Those that were not there before."""
     known: int = 0
-    """Number of entries that were there already."""
+    """Number of entries and memos that were there already."""
     problems: tuple[str, ...] = ()
     """What was not taken, and why; sentences for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelves:
+    """Where a store keeps what an archive holds."""
+
+    entries: Entries
+    memos: Memos
+    objects: Objects
+    tmp: Path
+
+    def has(self, record: Entry | Memo) -> bool:
+        """Return whether a record is there already."""
+        if isinstance(record, Memo):
+            return self.memos.has(record)
+        return self.entries.has(record)
+
+    def write(self, record: Entry | Memo) -> None:
+        """Store a record."""
+        if isinstance(record, Memo):
+            self.memos.write(record)
+        else:
+            self.entries.write(record)
 
 
 def write_archive(target: Path, root: Path, paths: Iterable[Path]) -> None:
@@ -81,15 +108,15 @@ def _add_mark(archive: tarfile.TarFile, number: int) -> None:
     archive.addfile(info, io.BytesIO(data))
 
 
-def read_archive(path: Path, *, entries: Entries, objects: Objects, tmp: Path) -> Imported:
-    """Take the entries of an archive, and the objects that they need.
+def read_archive(path: Path, shelves: Shelves) -> Imported:
+    """Take the entries and memos of an archive, and the objects that they need.
 
     Raises StoreError when the file is no archive of ours, or the store cannot be written.
     """
     try:
         with tarfile.open(path, "r:") as archive:
             number = _require_mark(path, archive)
-            return _take(archive, number, entries, objects, tmp)
+            return _Taking(shelves).take(archive, number)
     except tarfile.TarError as error:
         raise StoreError(path, f"is no archive of this tool: {error}") from error
     except OSError as error:
@@ -108,45 +135,69 @@ def _require_mark(path: Path, archive: tarfile.TarFile) -> int:
     return int(number)
 
 
-def _take(
-    archive: tarfile.TarFile, number: int, entries: Entries, objects: Objects, tmp: Path
-) -> Imported:
-    """Take objects at once, and entries when all objects are there."""
-    problems: list[str] = []
-    waiting: list[Entry] = []
-    seen = 0
-    while (member := archive.next()) is not None:
-        seen += 1
-        file = archive.extractfile(member) if member.isfile() else None
+class _Taking:
+    """One archive on its way into a store: objects at once, records when all objects are there."""
+
+    def __init__(self, shelves: Shelves) -> None:
+        self._shelves = shelves
+        self._problems: list[str] = []
+        self._waiting: list[Entry | Memo] = []
+
+    def take(self, archive: tarfile.TarFile, number: int) -> Imported:
+        """Take all that is sound.
+
+        :param number: of files that the archive has to have.
+        """
+        seen = 0
+        while (member := archive.next()) is not None:
+            seen += 1
+            self._take_member(member, archive.extractfile(member) if member.isfile() else None)
+        if seen < number:
+            self._problems.append(f"the archive is damaged: it has {seen} of {number} files")
+        new = [record for record in self._waiting if not self._shelves.has(record)]
+        has = self._shelves.objects.has
+        complete = [record for record in new if all(map(has, record.objects))]
+        for record in complete:
+            self._shelves.write(record)
+        lost = (record for record in new if record not in complete)
+        self._problems += (
+            f"{item.source}: an object of it is missing in the archive" for item in lost
+        )
+        return Imported(
+            entries=tuple(record for record in complete if isinstance(record, Entry)),
+            memos=tuple(record for record in complete if isinstance(record, Memo)),
+            known=len(self._waiting) - len(new),
+            problems=tuple(self._problems),
+        )
+
+    def _take_member(self, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
+        path = Path(member.name)
         if file is not None and _OBJECT.fullmatch(member.name):
-            problems += _take_object(member.name, file, objects, tmp)
+            self._take_object(member.name, file)
         elif file is not None and _ENTRY.fullmatch(member.name):
-            found = entries.parse(Path(member.name), file.read())
-            if isinstance(found, Problem):
-                problems.append(str(found))
-            else:
-                waiting.append(found)
+            self._take_record(self._shelves.entries.parse(path, file.read()))
+        elif file is not None and _MEMO.fullmatch(member.name):
+            self._take_record(self._shelves.memos.parse(path, file.read()))
         else:
-            problems.append(f"{member.name}: is nothing that a cache holds; not taken")
-    if seen < number:
-        problems.append(f"the archive is damaged: it has {seen} of {number} files")
-    new = [entry for entry in waiting if not entries.has(entry)]
-    complete = [entry for entry in new if all(map(objects.has, entry.objects))]
-    for entry in complete:
-        entries.write(entry)
-    lost = (entry for entry in new if entry not in complete)
-    problems += (f"{entry.source}: an object of it is missing in the archive" for entry in lost)
-    return Imported(
-        entries=tuple(complete), known=len(waiting) - len(new), problems=tuple(problems)
-    )
+            self._problems.append(f"{member.name}: is nothing that a cache holds; not taken")
 
+    def _take_record(self, found: Entry | Memo | Problem) -> None:
+        if isinstance(found, Problem):
+            self._problems.append(str(found))
+        elif isinstance(found, Memo) and found.is_pickled:
+            reason = "a pickle from elsewhere could run anything; it is computed again here"
+            self._problems.append(f"{found.source}: {reason}")
+        else:
+            self._waiting.append(found)
 
-def _take_object(name: str, file: IO[bytes], objects: Objects, tmp: Path) -> Iterator[str]:
-    """Put an object in its place unless it is there; yield what is wrong with it."""
-    path = objects.folder.parent / name
-    if objects.has(objects.get_digest(path)):
-        return
-    write_atomically(path, iter(lambda: file.read(_PIECE_BYTES), b""), tmp=tmp)
-    if not objects.is_sound(path):
-        path.unlink()
-        yield f"{name}: damaged: its content does not fit its name; not taken"
+    def _take_object(self, name: str, file: IO[bytes]) -> None:
+        """Put an object in its place unless it is there; take down what is wrong with it."""
+        objects = self._shelves.objects
+        path = objects.folder.parent / name
+        if objects.has(objects.get_digest(path)):
+            return
+        pieces = iter(lambda: file.read(_PIECE_BYTES), b"")
+        write_atomically(path, pieces, tmp=self._shelves.tmp)
+        if not objects.is_sound(path):
+            path.unlink()
+            self._problems.append(f"{name}: damaged: its content does not fit its name; not taken")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sphinx_nbcache.model import Entry, ForeignFormatError, Key
+from sphinx_nbcache.model import Entry, ForeignFormatError, Key, Memo
 from sphinx_nbcache.store.files import read_if_exists, take_stamp, write_atomically
 
 
@@ -101,7 +101,7 @@ class Entries:
         return self.folder / key[:2] / key
 
 
-def find_missing(entry: Entry, has: Callable[[str], bool]) -> str | None:
+def find_missing(entry: Entry | Memo, has: Callable[[str], bool]) -> str | None:
     """Return what an entry lacks, given a function that knows which objects are there."""
     for digest in entry.objects:
         if not has(digest):

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+Piece = bytes | bytearray | memoryview
 DRAFT_PREFIX = ".nbcache-"
 """Starts the temporary name of a file that is made outside the store."""
 ABANDONED_S = 3600
@@ -52,7 +53,7 @@ def weigh_file(path: Path) -> int:
     return 0 if stamp is None else stamp.size
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes], *, tmp: Path) -> Stamp:
+def write_atomically(path: Path, data: bytes | Iterable[Piece], *, tmp: Path) -> Stamp:
     """Write a file so that it is seen whole or not at all; return its stamp.
 
     :param data: its bytes, at once or in pieces; what raises while they are made leaves
@@ -62,7 +63,7 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes], *, tmp: Path) ->
     tmp.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = tmp / f"{path.name[:16]}-{_make_suffix()}"
-    pieces = (data,) if isinstance(data, bytes) else data
+    pieces: Iterable[Piece] = (data,) if isinstance(data, bytes) else data
     try:
         # Not tempfile: its 0600 would shut out those the cache is shared with.
         with draft.open("xb") as file:

@@ -7,15 +7,17 @@ is stored is the business of the store's other parts.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from sphinx_nbcache.model import Entry
+from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.entries import Entries, Problem
+from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 
 
@@ -28,33 +30,41 @@ class Limits:
     age_s: float | None = None
     """Since an entry answered last."""
     count: int | None = None
-    """Number of entries."""
+    """Number of entries; memos do not count."""
+
+
+_Record_co = TypeVar("_Record_co", bound=Entry | Memo, covariant=True)
+
+
+_Read = TypeVar("_Read", Entry, Memo)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """An entry with what the store knows of it."""
+class Stored(Generic[_Record_co]):
+    """An entry or a memo, with what the store knows of it."""
 
-    entry: Entry
+    entry: _Record_co
     path: Path
     size_bytes: int
-    """Of the entry's own file."""
+    """Of its own file."""
     used_at: float
     """When it answered last, or was made: a POSIX timestamp."""
 
     @property
     def needs(self) -> frozenset[str]:
-        """Return the digests of its objects, and of the question, which is its key."""
+        """Return the digests of its objects; and an entry's key, the digest of its question."""
         return frozenset((*self.entry.objects, self.entry.key))
 
 
 class Inventory:
-    """Entries and objects of one store.
+    """Entries, memos and objects of one store.
 
     :param uses: when each entry, by name, was last noted to have answered.
     """
 
-    def __init__(self, entries: Entries, objects: Objects, uses: Mapping[str, float]) -> None:
+    def __init__(
+        self, entries: Entries, memos: Memos, objects: Objects, uses: Mapping[str, float]
+    ) -> None:
         # Objects first: what a writer has put there meanwhile is not taken for unused.
         self.sizes: dict[Path, int] = {}
         """The bytes of each object's file."""
@@ -63,10 +73,26 @@ class Inventory:
             with suppress(FileNotFoundError):
                 self.sizes[path] = path.stat().st_size
                 self._files.setdefault(objects.get_digest(path), []).append(path)
-        self.entries: list[Stored] = []
         self.problems: list[Problem] = []
-        for path in entries.list_paths():
-            found = entries.read(path)
+        paths = entries.list_paths(), memos.list_paths()
+        self.entries = list(
+            self._read(paths[0], entries.read, lambda entry, _: uses.get(entry.name, 0.0))
+        )
+        self.memos = list(self._read(paths[1], memos.read, lambda _, changed_at: changed_at))
+
+    def _read(
+        self,
+        paths: Iterable[Path],
+        read: Callable[[Path], _Read | Problem],
+        find_use: Callable[[_Read, float], float],
+    ) -> Iterator[Stored[_Read]]:
+        """Yield all records of a kind, and take down what cannot be read.
+
+        :param find_use: returns when a record was noted to have answered, given the time of
+            its file.
+        """
+        for path in paths:
+            found = read(path)
             if isinstance(found, Problem):
                 if path.exists():
                     self.problems.append(found)
@@ -75,35 +101,38 @@ class Inventory:
                 status = path.stat()
             except FileNotFoundError:  # somebody has just removed it
                 continue
-            used_at = max(uses.get(found.name, 0.0), found.executed_at)
-            self.entries.append(
-                Stored(entry=found, path=path, size_bytes=status.st_size, used_at=used_at)
-            )
+            used_at = max(find_use(found, status.st_mtime), found.executed_at)
+            yield Stored(entry=found, path=path, size_bytes=status.st_size, used_at=used_at)
+
+    @property
+    def records(self) -> list[Stored[Entry | Memo]]:
+        """Return entries and memos."""
+        return [*self.entries, *self.memos]
 
     @cached_property
     def size_bytes(self) -> int:
-        """Return the bytes of all entries and objects on the disk."""
-        return sum(self.sizes.values()) + sum(stored.size_bytes for stored in self.entries)
+        """Return the bytes of all entries, memos and objects on the disk."""
+        return sum(self.sizes.values()) + sum(stored.size_bytes for stored in self.records)
 
-    def find_unused(self, entries: Iterable[Stored]) -> list[Path]:
-        """Return the files of all objects that none of some entries needs."""
-        needed = frozenset().union(*(stored.needs for stored in entries))
+    def find_unused(self, records: Iterable[Stored[Entry | Memo]]) -> list[Path]:
+        """Return the files of all objects that none of some entries and memos needs."""
+        needed = frozenset().union(*(stored.needs for stored in records))
         unused = self._files.keys() - needed
         return sorted(path for digest in unused for path in self._files[digest])
 
-    def find_files(self, entries: Iterable[Stored]) -> list[Path]:
-        """Return the files of all objects that some entries need."""
-        needed = frozenset().union(*(stored.needs for stored in entries))
+    def find_files(self, records: Iterable[Stored[Entry | Memo]]) -> list[Path]:
+        """Return the files of all objects that some entries and memos need."""
+        needed = frozenset().union(*(stored.needs for stored in records))
         return sorted(path for digest in needed for path in self._files.get(digest, ()))
 
-    def weigh(self, stored: Stored) -> int:
-        """Return the bytes of an entry and its objects, those that others share included."""
+    def weigh(self, stored: Stored[Entry | Memo]) -> int:
+        """Return the bytes of a record and its objects, those that others share included."""
         return stored.size_bytes + sum(map(self.weigh_object, stored.needs))
 
     def choose(
         self, limits: Limits, *, now: float, protected: AbstractSet[str] = frozenset()
-    ) -> list[Stored]:
-        """Return the entries that have to go so that the others keep some limits.
+    ) -> list[Stored[Entry | Memo]]:
+        """Return the entries and memos that have to go so that the others keep some limits.
 
         The least valuable go first: those that save the fewest seconds for each byte, and of
         equal ones those used longest ago.
@@ -111,15 +140,14 @@ class Inventory:
         :param protected: names of entries that stay in any case.
         """
         going = _Going(self, limits)
-        movable = [stored for stored in self.entries if stored.entry.name not in protected]
+        movable = [stored for stored in self.records if stored.entry.name not in protected]
         movable.sort(key=lambda stored: (stored.entry.seconds / self.weigh(stored), stored.used_at))
         for stored in movable:
             if limits.age_s is not None and now - stored.used_at > limits.age_s:
                 going.take(stored)
         for stored in movable:
-            if not going.is_over:
-                break
-            going.take(stored)
+            if going.is_over_for(stored):
+                going.take(stored)
         return list(going.taken.values())
 
     def weigh_object(self, digest: str) -> int:
@@ -131,31 +159,30 @@ class _Going:
     """Entries that are taken out, and what that leaves."""
 
     def __init__(self, inventory: Inventory, limits: Limits) -> None:
-        self.taken: dict[str, Stored] = {}
+        self.taken: dict[str, Stored[Entry | Memo]] = {}
         self._inventory = inventory
         self._limits = limits
         self._count = len(inventory.entries)
         self._users: dict[str, int] = {}
-        for stored in inventory.entries:
+        for stored in inventory.records:
             for digest in stored.needs:
                 self._users[digest] = self._users.get(digest, 0) + 1
-        self._bytes = sum(stored.size_bytes for stored in inventory.entries)
+        self._bytes = sum(stored.size_bytes for stored in inventory.records)
         self._bytes += sum(map(inventory.weigh_object, self._users))
 
-    @property
-    def is_over(self) -> bool:
-        """Return whether more has to go."""
+    def is_over_for(self, stored: Stored[Entry | Memo]) -> bool:
+        """Return whether this record, or one like it, has to go."""
         count, size = self._limits.count, self._limits.size_bytes
-        return (count is not None and self._count > count) or (
-            size is not None and self._bytes > size
-        )
+        if size is not None and self._bytes > size:
+            return True
+        return isinstance(stored.entry, Entry) and count is not None and self._count > count
 
-    def take(self, stored: Stored) -> None:
-        """Take an entry out, and the objects that no other one needs."""
+    def take(self, stored: Stored[Entry | Memo]) -> None:
+        """Take a record out, and the objects that no other one needs."""
         if stored.entry.name in self.taken:
             return
         self.taken[stored.entry.name] = stored
-        self._count -= 1
+        self._count -= isinstance(stored.entry, Entry)
         self._bytes -= stored.size_bytes
         for digest in stored.needs:
             self._users[digest] -= 1
@@ -168,8 +195,9 @@ class Pruned:
     """What went, or would go."""
 
     entries: tuple[Entry, ...] = ()
+    memos: tuple[Memo, ...] = ()
     objects: int = 0
-    """Number of objects that no entry needs any more."""
+    """Number of objects that nothing needs any more."""
     freed_bytes: int = 0
     left_entries: int = 0
     left_bytes: int = 0

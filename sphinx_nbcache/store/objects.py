@@ -8,12 +8,13 @@ are objects held in memory; artifacts may be larger than that and go from file t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from sphinx_nbcache.model import digest_bytes
 from sphinx_nbcache.store.files import (
+    Piece,
     Stamp,
     place_atomically,
     read_with_stamp,
@@ -28,10 +29,12 @@ from sphinx_nbcache.store.pieces import (
     check_pieces,
     compress,
     compress_pieces,
+    cut_pieces,
     decompress,
     decompress_pieces,
     digest_pieces,
     read_pieces,
+    take_sample,
 )
 from sphinx_nbcache.store.stamps import Stamps
 
@@ -58,6 +61,35 @@ class Objects:
         if self.read(digest) is None:
             self._write_new(digest, data)
         return digest
+
+    def write_pieces(self, pieces: Sequence[Piece], *, is_plain: bool = False) -> str:
+        """Store bytes that lie in pieces, without joining them; return their digest.
+
+        :param is_plain: do not compress what is large, so that it can be mapped into memory.
+        """
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        if size <= PIECE_BYTES:
+            return self.write(b"".join(pieces))
+        digest = digest_pieces(cut_pieces(pieces))
+        if not self._is_there(digest):
+            sample = take_sample(pieces)
+            is_packed = not is_plain and compress(sample) is not sample
+            content = compress_pieces(cut_pieces(pieces), size) if is_packed else cut_pieces(pieces)
+            self._put(digest, content, is_packed=is_packed)
+        return digest
+
+    def find_plain(self, digest: str) -> Path | None:
+        """Return the file that holds just the bytes of a digest; None if they are compressed.
+
+        It is read to see whether it is sound only if it never was found to be, or was
+        touched since.
+        """
+        path = self._paths(digest)[0]
+        stamp = take_stamp(str(path))
+        if stamp is None:
+            return None
+        is_known = self._stamps.is_known(_name(path), stamp)
+        return path if is_known or self.is_sound(path) else None
 
     def write_file(self, path: Path) -> tuple[str, Stamp]:
         """Store a file's bytes, unless they are there and sound.
@@ -95,7 +127,7 @@ class Objects:
         content = compress(data)
         self._put(digest, content, is_packed=content is not data)
 
-    def _put(self, digest: str, content: bytes | Iterable[bytes], *, is_packed: bool) -> None:
+    def _put(self, digest: str, content: bytes | Iterable[Piece], *, is_packed: bool) -> None:
         plain, packed = self._paths(digest)
         path, other = (packed, plain) if is_packed else (plain, packed)
         stamp = write_atomically(path, content, tmp=self._tmp)

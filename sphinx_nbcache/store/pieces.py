@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from sphinx_nbcache.store.files import Stamp
+from sphinx_nbcache.store.files import Piece, Stamp
 
 PIECE_BYTES = 1 << 20
 _SMALLEST_COMPRESSED_BYTES = 512
@@ -80,7 +80,23 @@ def read_pieces(file: IO[bytes]) -> Iterator[bytes]:
         raise UnreadableError(error.errno, error.strerror) from error
 
 
-def digest_pieces(pieces: Iterable[bytes]) -> str:
+def cut_pieces(pieces: Iterable[Piece]) -> Iterator[memoryview]:
+    """Yield the same bytes in pieces that are not too large."""
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        for start in range(0, len(view), PIECE_BYTES):
+            yield view[start : start + PIECE_BYTES]
+
+
+def take_sample(pieces: Iterable[Piece]) -> bytes:
+    """Return some bytes from the middle of the largest piece."""
+    views = (memoryview(piece).cast("B") for piece in pieces)
+    largest = max(views, key=len)
+    start = max(0, (len(largest) - PIECE_BYTES) // 2)
+    return bytes(largest[start : start + PIECE_BYTES])
+
+
+def digest_pieces(pieces: Iterable[Piece]) -> str:
     """Return the sha256 of bytes as 64 lower-case hexadecimal digits."""
     hasher = hashlib.sha256()
     for piece in pieces:
@@ -120,7 +136,7 @@ def decompress(data: bytes) -> bytes | None:
         return None
 
 
-def compress_pieces(pieces: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
+def compress_pieces(pieces: Iterable[Piece], size_bytes: int) -> Iterator[bytes]:
     """Yield the pieces compressed.
 
     :param size_bytes: of all of them; it is part of the compressed form, so that readers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,18 +16,20 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sphinx_nbcache.errors import StoreError
-from sphinx_nbcache.model import Entry, Key, Outputs
-from sphinx_nbcache.store.archive import Imported, read_archive, write_archive
+from sphinx_nbcache.model import Entry, Key, Memo, Outputs
+from sphinx_nbcache.store.archive import Imported, Shelves, read_archive, write_archive
+from sphinx_nbcache.store.clearing import Clearing, list_entries
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
 from sphinx_nbcache.store.files import (
-    ABANDONED_S,
+    Piece,
     Stamp,
     read_if_exists,
     weigh_file,
     write_atomically,
 )
 from sphinx_nbcache.store.index import Index, News
-from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored, is_young
+from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned
+from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
@@ -44,7 +46,7 @@ _OWN_FILES = (
     ".gitignore",
     "FORMAT",
 )
-_OWN_FOLDERS = ("entries", "objects", "locks", "tmp")
+_OWN_FOLDERS = ("entries", "memos", "objects", "locks", "tmp")
 _IMPORT = "import"
 """In the place of a key: the claim of who takes over what was executed elsewhere."""
 _HOLD_POLL_S = 0.1
@@ -75,6 +77,8 @@ class Store:
         self._stamps = Stamps(self.index)
         self.objects = Objects(path / "objects", tmp, self._stamps)
         self.entries = Entries(path / "entries", tmp)
+        self.memos = Memos(path / "memos", tmp)
+        self._clearing = Clearing(path, self.take_inventory, self.index, self.objects)
         self.project_file = ProjectFile(
             path / "project.json", tmp=tmp, lock=path / "locks/project.lock"
         )
@@ -118,6 +122,25 @@ class Store:
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
+    def save_value(self, memo: Memo, parts: Iterable[Sequence[Piece]], *, is_plain: bool) -> Memo:
+        """Store a memo and its large parts; return it with their digests.
+
+        :param parts: each as pieces of bytes, one after another.
+        :param is_plain: do not compress what is large, so that it can be mapped into memory.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            write = self.objects.write_pieces
+            memo = replace(memo, objects=tuple(write(part, is_plain=is_plain) for part in parts))
+            self.memos.write(memo)
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+        if memo.objects:
+            self.note_build(News())
+        return memo
+
     def save_entry(self, entry: Entry, question: bytes = b"", *, limit: int | None = None) -> None:
         """Store an entry whose objects are stored already.
 
@@ -152,8 +175,8 @@ class Store:
             path.unlink(missing_ok=True)
 
     def take_inventory(self) -> Inventory:
-        """Read all entries and list all objects."""
-        return Inventory(self.entries, self.objects, self.index.find_uses())
+        """Read all entries and memos, and list all objects."""
+        return Inventory(self.entries, self.memos, self.objects, self.index.find_uses())
 
     def number_entries(self) -> dict[str, int]:
         """Return the ID of each entry, by name; older ones have smaller IDs, as a rule."""
@@ -165,18 +188,16 @@ class Store:
         return size + sum(map(self.objects.weigh, {*entry.objects, entry.key}))
 
     def remove_entries(self, names: AbstractSet[str]) -> Pruned:
-        """Remove entries, and the objects that no other one needs.
+        """Remove entries and memos, and the objects that no other one needs.
 
         Raises StoreError when they cannot be removed.
         """
-        inventory = self.take_inventory()
-        going = [stored for stored in inventory.entries if stored.entry.name in names]
-        return self._clear_out(inventory, going, is_dry=False)
+        return self._clearing.remove(self.take_inventory(), names)
 
     def prune(
         self, limits: Limits, *, protected: AbstractSet[str] = frozenset(), is_dry: bool = False
     ) -> Pruned:
-        """Remove what no entry needs, and as many entries as it takes to keep some limits.
+        """Remove what nothing needs, and as many entries and memos as it takes to keep limits.
 
         :param protected: names of entries that stay in any case.
         :param is_dry: only tell what would go.
@@ -185,7 +206,30 @@ class Store:
         """
         inventory = self.take_inventory()
         going = inventory.choose(limits, now=time.time(), protected=protected)
-        return self._clear_out(inventory, going, is_dry=is_dry)
+        return self._clearing.clear_out(inventory, going, is_dry=is_dry)
+
+    def clear_entries(self) -> Pruned:
+        """Remove all entries, memos and objects, whatever state they are in; the list stays.
+
+        Raises StoreError when something cannot be removed.
+        """
+        return self._clearing.clear(self.take_inventory())
+
+    def verify(self, *, repair: bool = False) -> list[Problem]:
+        """Read everything that is stored and return what is wrong.
+
+        :param repair: remove what is wrong, and temporary files that a killed writer left.
+
+        An object that nothing needs is a problem that is no damage.
+
+        Raises StoreError when something cannot be removed.
+        """
+        records = (self.entries, self.memos)
+        problems = find_problems(records, self.objects, self._clearing.list_unused)
+        if repair:
+            going = (problem.path for problem in problems if problem.is_removable)
+            self._clearing.unlink([*going, *self._clearing.list_abandoned()])
+        return problems
 
     def change_project(self, work: Callable[[ProjectList], tuple[ProjectList, _T]]) -> _T:
         """Change the project's list; see ``ProjectFile.change``.
@@ -198,20 +242,23 @@ class Store:
     def export_to(self, target: Path, names: AbstractSet[str] | None = None) -> int:
         """Write entries with their objects into an archive; return how many.
 
-        :param names: of the entries; None for all that are complete.
+        :param names: of the entries; None for all that are complete, and all memos
+            that can be read without unpickling.
 
         Raises StoreError when the archive cannot be written.
         """
         inventory = self.take_inventory()
         going = [
             stored
-            for stored in inventory.entries
+            for stored in inventory.records
             if (names is None or stored.entry.name in names)
+            # Whoever imports it would not unpickle what comes from elsewhere.
+            and not (isinstance(stored.entry, Memo) and stored.entry.is_pickled)
             and not find_missing(stored.entry, self.objects.has)
         ]
         files = [*inventory.find_files(going), *(stored.path for stored in going)]
         write_archive(target, self.path, files)
-        return len(going)
+        return len(list_entries(going))
 
     def import_from(self, archive: Path) -> Imported:
         """Take the entries of an archive that are not here yet.
@@ -219,7 +266,10 @@ class Store:
         Raises StoreError when it is none, or the store cannot be written.
         """
         with self.hold():
-            return read_archive(archive, entries=self.entries, objects=self.objects, tmp=self._tmp)
+            shelves = Shelves(
+                entries=self.entries, memos=self.memos, objects=self.objects, tmp=self._tmp
+            )
+            return read_archive(archive, shelves)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -236,26 +286,6 @@ class Store:
             yield
         finally:
             claim.release()
-
-    def clear_entries(self) -> Pruned:
-        """Remove all entries and objects, whatever state they are in; the list stays.
-
-        Raises StoreError when something cannot be removed.
-        """
-        inventory = self.take_inventory()
-        try:
-            for folder in (self.entries.folder, self.objects.folder):
-                if folder.exists():
-                    shutil.rmtree(folder)
-        except OSError as error:
-            raise StoreError(self.path, f"cannot be removed: {error}") from error
-        names = [stored.entry.name for stored in inventory.entries]
-        self.index.forget_entries(names)
-        return Pruned(
-            entries=tuple(stored.entry for stored in inventory.entries),
-            objects=len(inventory.sizes),
-            freed_bytes=inventory.size_bytes,
-        )
 
     def clear(self) -> None:
         """Remove everything, the folder too.
@@ -277,54 +307,6 @@ class Store:
                 self.path.rmdir()
         except OSError as error:
             raise StoreError(self.path, f"cannot be removed: {error}") from error
-
-    def _clear_out(self, inventory: Inventory, going: list[Stored], *, is_dry: bool) -> Pruned:
-        names = {stored.entry.name for stored in going}
-        staying = [stored for stored in inventory.entries if stored.entry.name not in names]
-        # An entry that cannot be read may need what seems unused: another version wrote it.
-        is_certain = not inventory.problems
-        unused = self._find_unused(inventory, staying) if is_certain else []
-        freed = sum(stored.size_bytes for stored in going)
-        freed += sum(inventory.sizes[path] for path in unused)
-        if not is_dry:
-            self._remove([*(stored.path for stored in going), *unused])
-            self.index.forget_entries(sorted(names))
-        return Pruned(
-            entries=tuple(stored.entry for stored in going),
-            objects=len(unused),
-            freed_bytes=freed,
-            left_entries=len(staying),
-            left_bytes=inventory.size_bytes - freed,
-        )
-
-    def _find_unused(self, inventory: Inventory, entries: list[Stored]) -> list[Path]:
-        """Return the files of objects that none of some entries needs, and nobody else.
-
-        The outputs of a notebook that failed are shown until it is mended. Whoever stores
-        objects holds a claim until their entry is there: if nobody does, every entry that
-        is to come of what was there when the objects were listed is there now.
-        """
-        unused = inventory.find_unused(entries)
-        if not unused:
-            return []
-        if self._is_busy():
-            unused = [path for path in unused if not is_young(path, than_s=ABANDONED_S)]
-        before = {stored.path for stored in inventory.entries}
-        new = [stored for stored in self.take_inventory().entries if stored.path not in before]
-        needed = frozenset().union(self.index.find_failed_outputs(), *(s.needs for s in new))
-        return [path for path in unused if self.objects.get_digest(path) not in needed]
-
-    def _is_busy(self) -> bool:
-        """Return whether some process runs a notebook for this store now."""
-        from filelock import FileLock, Timeout
-
-        for path in (self.path / "locks").glob("*.lock"):
-            try:
-                with FileLock(path, timeout=0):
-                    pass
-            except (Timeout, OSError):
-                return True
-        return False
 
     def load_outputs(self, digest: str) -> Outputs | None:
         """Return stored outputs, verified; None when they are missing or damaged."""
@@ -395,40 +377,6 @@ class Store:
             f"cache {self.path} has format {found}, this version writes format {STORE_FORMAT}: "
             "what it cannot read counts as not cached"
         )
-
-    def verify(self, *, repair: bool = False) -> list[Problem]:
-        """Read everything that is stored and return what is wrong.
-
-        :param repair: remove what is wrong, and temporary files that a killed writer left.
-
-        An object that no entry needs is a problem that is no damage.
-
-        Raises StoreError when something cannot be removed.
-        """
-        problems = find_problems(self.entries, self.objects, self._list_unused)
-        if repair:
-            going = (problem.path for problem in problems if problem.is_removable)
-            self._remove([*going, *self._list_abandoned()])
-        return problems
-
-    def _list_unused(self, broken: AbstractSet[Path]) -> list[Path]:
-        """Return the files of objects that no entry needs, apart from some entries."""
-        inventory = self.take_inventory()
-        sound = [stored for stored in inventory.entries if stored.path not in broken]
-        return self._find_unused(inventory, sound)
-
-    def _remove(self, paths: Iterable[Path]) -> None:
-        try:
-            for path in paths:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(self.path, f"cannot be cleaned: {error}") from error
-
-    def _list_abandoned(self) -> Iterator[Path]:
-        for path in self._tmp.glob("*"):
-            with suppress(FileNotFoundError):  # its writer has just renamed it
-                if time.time() - path.stat().st_mtime > ABANDONED_S:
-                    yield path
 
     def _prepare(self) -> None:
         """Make the folder a cache that backup tools and git know as one."""

@@ -11,16 +11,19 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
+from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 
 ListUnused = Callable[[AbstractSet[Path]], Iterable[Path]]
 
 
-def find_problems(entries: Entries, objects: Objects, list_unused: ListUnused) -> list[Problem]:
-    """Return what is wrong with entries and objects.
+def find_problems(
+    records: Iterable[Entries | Memos], objects: Objects, list_unused: ListUnused
+) -> list[Problem]:
+    """Return what is wrong with entries, memos and objects.
 
-    :param list_unused: returns the files of objects that no entry needs, given the files of
-        entries that do not count.
+    :param list_unused: returns the files of objects that nothing needs, given the files of
+        records that do not count.
     """
     sound: set[str] = set()
     problems: list[Problem] = []
@@ -29,22 +32,24 @@ def find_problems(entries: Entries, objects: Objects, list_unused: ListUnused) -
             sound.add(objects.get_digest(path))
         elif path.exists():
             problems.append(_describe_unsound(path))
-    broken = list(_find_broken(entries, objects, sound))
+    broken = [problem for kind in records for problem in _find_broken(kind, objects, sound)]
     if all(problem.is_removable for problem in broken):  # what stays unread may need anything
         unused = list_unused({problem.path for problem in broken})
         told = (path for path in unused if objects.get_digest(path) in sound)
-        unneeded = [Problem(path, "no entry needs it", is_damage=False) for path in told]
+        unneeded = [Problem(path, "nothing needs it", is_damage=False) for path in told]
         return [*problems, *broken, *unneeded]
     return [*problems, *broken]
 
 
-def _find_broken(entries: Entries, objects: Objects, sound: AbstractSet[str]) -> Iterator[Problem]:
+def _find_broken(
+    records: Entries | Memos, objects: Objects, sound: AbstractSet[str]
+) -> Iterator[Problem]:
     def has(digest: str) -> bool:
         # What another process stored meanwhile was not seen when the objects were listed.
         return digest in sound or objects.read(digest) is not None
 
-    for path in entries.list_paths():
-        item = entries.read(path)
+    for path in records.list_paths():
+        item = records.read(path)
         if isinstance(item, Problem):
             if path.exists():
                 yield item

@@ -34,6 +34,7 @@ _MEASURED = (
     (re.compile(r"; saved \d+(?:\.\d+)? s\b"), ""),  # said of a second and more
     (re.compile(r"\b\d+(?:\.\d+)? s\b"), "SECONDS"),
     (re.compile(r"(?<=seconds=)[\d.]+"), "SECONDS"),
+    (re.compile(r"^(\[\d+\] +(?:ran|hit) +)\d+\.\d+", re.MULTILINE), r"\1SECONDS"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b"), "DATE"),
     (re.compile(r'"(seconds|saved_seconds|executed_at)": [\d.]+'), r'"\1": SECONDS'),
     (re.compile(r'"(start|ready|cells|shutdown|save)": [\d.]+'), r'"\1": SECONDS'),

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sphinx_nbcache.model import Entry
+from sphinx_nbcache.model import Entry, Key, Memo
 from sphinx_nbcache.store import Store
 from tests.store.samples import fill, find_damage, make_entry, make_key, make_outputs
 
@@ -46,9 +46,28 @@ def replace_one(store: Store) -> None:
     store.save_entry(make_entry(digest, key="before", executed_at=2.0))
 
 
+def store_memo(store: Store) -> None:
+    """Do what a memoized function does when it has computed its value."""
+    claim = store.try_claim(Key("memo-abc"))
+    assert claim is not None
+    memo = Memo(
+        key=make_key("asked"),
+        family=make_key("family"),
+        source="module.function",
+        executed_at=1.0,
+        seconds=2.0,
+        tree={"t": "bytes", "v": 0},
+    )
+    store.save_value(memo, [(b"some bytes" * 1000,)], is_plain=False)
+    claim.release()
+
+
 def heal_one(store: Store) -> None:
     """Write an object again whose file was damaged."""
     fill(store, "damaged")
+
+
+WORKS = (store_two, replace_one, store_memo, heal_one)
 
 
 def kill_at(step: int) -> Callable[[FrameType, str, Any], Any]:
@@ -105,7 +124,7 @@ def check(path: Path) -> None:
 
 def drive(folder: str, name: str) -> None:
     """Crash at step 1, 2, 3... until the work gets through; print how many there were."""
-    works: dict[str, Work] = {work.__name__: work for work in (store_two, replace_one, heal_one)}
+    works: dict[str, Work] = {work.__name__: work for work in WORKS}
     template = Path(folder, "template")
     _, damaged = fill(Store(template), "before", "damaged")
     step = 0
@@ -124,7 +143,7 @@ def drive(folder: str, name: str) -> None:
     sys.stdout.write(str(step))
 
 
-@pytest.mark.parametrize("name", ["store_two", "replace_one", "heal_one"])
+@pytest.mark.parametrize("name", ["store_two", "replace_one", "store_memo", "heal_one"])
 def test_a_writer_may_be_killed_at_every_step(
     tmp_path: Path, run_python: RunPython, name: str
 ) -> None:

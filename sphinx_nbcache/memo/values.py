@@ -1,0 +1,332 @@
+"""Values: as trees of JSON with large parts beside them, and back, of the same type and dtype.
+
+Plain data, arrays, frames and images have forms that run nothing when they are read: JSON,
+NumPy's ``.npy`` (https://numpy.org/neps/nep-0001-npy-format.html), Arrow's stream
+(https://arrow.apache.org/docs/format/Columnar.html). All else is pickled (protocol 5, PEP
+574), as a whole, so that what is shared inside a value stays shared.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Protocol
+from uuid import UUID
+
+from sphinx_nbcache.memo.forms import (
+    decode_array,
+    decode_frame,
+    decode_image,
+    decode_scalar,
+    find_form,
+)
+
+Piece = bytes | bytearray | memoryview
+_INLINE_BYTES = 4096
+"""Smaller parts stand in the tree itself."""
+_DEEPEST = 100
+
+
+class NotStorableError(Exception):
+    """A value that no form can hold; says why."""
+
+
+class NotTrustedError(Exception):
+    """A value that has to be unpickled, and may not be."""
+
+
+class Part(Protocol):
+    """A large part of a value that is stored."""
+
+    def read(self) -> bytearray | bytes:
+        """Return its bytes; raises OSError when they are gone or damaged."""
+
+    def find_path(self) -> Path | None:
+        """Return the file that holds just these bytes, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value in its stored form."""
+
+    tree: Any
+    parts: tuple[tuple[Piece, ...], ...]
+    """Each as pieces, one after another; the tree names them by number."""
+    is_pickled: bool
+
+
+def encode(value: Any) -> Encoded:
+    """Return the stored form of a value. Raises NotStorableError."""
+    encoder = _Encoder()
+    try:
+        tree = encoder.encode(value)
+    except Exception:  # noqa: BLE001 - no safe form; what is really wrong, pickle will say
+        return _pickle(value)
+    return Encoded(tree, tuple(encoder.parts), is_pickled=False)
+
+
+def decode(tree: Any, parts: Sequence[Part], *, is_trusted: bool, is_mapped: bool = False) -> Any:
+    """Return the value of a stored form.
+
+    :param is_trusted: whether it may be unpickled, which runs code that is named in it.
+    :param is_mapped: leave large arrays in their files, read-only, until they are looked at.
+
+    Raises NotTrustedError; OSError or ValueError for a damaged form; and whatever is
+    raised by what a pickle runs.
+    """
+    decoder = _Decoder(parts, is_trusted=is_trusted, is_mapped=is_mapped)
+    return decoder.decode(tree)
+
+
+class _NoSafeFormError(Exception):
+    """A value that has to be pickled."""
+
+
+def _pickle(value: Any) -> Encoded:
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    except Exception:  # noqa: BLE001 - an object may raise anything when it is taken apart
+        import cloudpickle
+
+        buffers.clear()
+        try:
+            data = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        except Exception as error:
+            kind = type(error).__name__
+            raise NotStorableError(f"it cannot be pickled ({kind}: {error})") from error
+    parts = tuple((buffer.raw(),) for buffer in buffers)
+    tree = {"t": "pickle", "buffers": len(parts), "part": len(parts)}
+    return Encoded(tree, (*parts, (data,)), is_pickled=True)
+
+
+class _Encoder:
+    def __init__(self) -> None:
+        self.parts: list[tuple[Piece, ...]] = []
+        # Identity to number, and the object itself: an identity is given anew when one is gone.
+        self._numbers: dict[int, tuple[int, Any]] = {}
+        self._open: set[int] = set()
+
+    def encode(self, value: Any) -> Any:
+        """Return the tree of a value."""
+        kind = type(value)
+        if value is None or kind in _AS_THEY_ARE or (kind is float and math.isfinite(value)):
+            return value
+        if kind in _SHARED:
+            return self._encode_shared(value)
+        if (encode_plain := _PLAIN.get(kind)) is not None:
+            return {"t": _NAMES[kind], "v": encode_plain(value)}
+        if kind in {tuple, frozenset}:
+            return {"t": kind.__name__, "v": [self.encode(item) for item in value]}
+        return self._encode_large(value)
+
+    def _encode_shared(self, value: Any) -> Any:
+        """Return the tree of what can be changed, so that it matters where else it is."""
+        if id(value) in self._numbers:
+            if id(value) in self._open:
+                raise _NoSafeFormError
+            return {"t": "same", "n": self._numbers[id(value)][0]}
+        if len(self._open) > _DEEPEST:
+            raise _NoSafeFormError
+        self._numbers[id(value)] = len(self._numbers), value
+        self._open.add(id(value))
+        tree = self._encode_content(value)
+        self._open.discard(id(value))
+        return tree
+
+    def _encode_content(self, value: Any) -> Any:
+        if type(value) is list:
+            return [self.encode(item) for item in value]
+        if type(value) is dict:
+            pairs = [[self.encode(key), self.encode(item)] for key, item in value.items()]
+            return {"t": "dict", "v": pairs}
+        if type(value) is set:
+            return {"t": "set", "v": [self.encode(item) for item in value]}
+        return {"t": "bytearray", "v": self.put(value)}
+
+    def _encode_large(self, value: Any) -> Any:
+        if type(value) is bytes:
+            return {"t": "bytes", "v": self.put(value)}
+        if id(value) in self._numbers:
+            return {"t": "same", "n": self._numbers[id(value)][0]}
+        form = find_form(value)
+        if form is None:
+            raise _NoSafeFormError
+        name, pieces, description = form
+        self._numbers[id(value)] = len(self._numbers), value
+        tree = {"t": name, "v": self.put(*pieces)}
+        if description is not None:
+            tree["d"] = self.encode(description)
+        return tree
+
+    def put(self, *pieces: Piece) -> Any:
+        """Put bytes aside, if there are many; return what stands for them in the tree."""
+        size = sum(memoryview(piece).nbytes for piece in pieces)
+        if size <= _INLINE_BYTES:
+            return base64.b64encode(b"".join(pieces)).decode("ascii")
+        self.parts.append(pieces)
+        return len(self.parts) - 1
+
+
+class _Decoder:
+    def __init__(self, parts: Sequence[Part], *, is_trusted: bool, is_mapped: bool) -> None:
+        self._parts = parts
+        self._is_trusted = is_trusted
+        self._is_mapped = is_mapped
+        self._shared: list[Any] = []
+
+    def decode(self, tree: Any) -> Any:
+        """Return the value of a tree."""
+        if isinstance(tree, list):
+            items: list[Any] = []
+            return self._fill(items, items.extend, tree)
+        if not isinstance(tree, dict):
+            return tree
+        name = tree["t"]
+        if (make := _MAKERS.get(name)) is not None:
+            return make(tree["v"])
+        return _KINDS[name](self, tree)
+
+    def _fill(self, value: Any, add: Callable[[Iterable[Any]], Any], trees: list[Any]) -> Any:
+        self._shared.append(value)
+        add(self.decode(item) for item in trees)
+        return value
+
+    def decode_dict(self, tree: Any) -> Any:
+        """Return a dict."""
+        value: dict[Any, Any] = {}
+        self._shared.append(value)
+        value.update((self.decode(key), self.decode(item)) for key, item in tree["v"])
+        return value
+
+    def decode_set(self, tree: Any) -> Any:
+        """Return a set."""
+        items: set[Any] = set()
+        return self._fill(items, items.update, tree["v"])
+
+    def decode_tuple(self, tree: Any) -> Any:
+        """Return a tuple."""
+        return tuple(self.decode(item) for item in tree["v"])
+
+    def decode_frozenset(self, tree: Any) -> Any:
+        """Return a frozenset."""
+        return frozenset(self.decode(item) for item in tree["v"])
+
+    def decode_bytes(self, tree: Any) -> Any:
+        """Return bytes."""
+        return bytes(self._get(tree["v"]))
+
+    def decode_bytearray(self, tree: Any) -> Any:
+        """Return a bytearray."""
+        return self._share(bytearray(self._get(tree["v"])))
+
+    def decode_same(self, tree: Any) -> Any:
+        """Return an object that is there already."""
+        return self._shared[tree["n"]]
+
+    def decode_array(self, tree: Any) -> Any:
+        """Return an array, from its file or its bytes."""
+        part = tree["v"]
+        path = self._parts[part].find_path() if isinstance(part, int) else None
+        if path is not None:
+            return self._share(decode_array(path, is_mapped=self._is_mapped))
+        return self._share(decode_array(io.BytesIO(self._get(part)), is_mapped=False))
+
+    def decode_scalar(self, tree: Any) -> Any:
+        """Return a NumPy scalar."""
+        return self._share(decode_scalar(self._get(tree["v"])))
+
+    def decode_frame(self, tree: Any) -> Any:
+        """Return a frame or a series."""
+        number = len(self._shared)
+        self._shared.append(None)
+        value = decode_frame(self._get(tree["v"]), self.decode(tree["d"]))
+        self._shared[number] = value
+        return value
+
+    def decode_image(self, tree: Any) -> Any:
+        """Return an image."""
+        number = len(self._shared)
+        self._shared.append(None)
+        value = decode_image(self._get(tree["v"]), self.decode(tree["d"]))
+        self._shared[number] = value
+        return value
+
+    def decode_pickle(self, tree: Any) -> Any:
+        """Return what a pickle makes."""
+        if not self._is_trusted:
+            raise NotTrustedError
+        buffers = [bytearray(self._parts[number].read()) for number in range(tree["buffers"])]
+        return pickle.loads(self._parts[tree["part"]].read(), buffers=buffers)  # noqa: S301
+
+    def _share(self, value: Any) -> Any:
+        self._shared.append(value)
+        return value
+
+    def _get(self, place: Any) -> bytes | bytearray:
+        if isinstance(place, int):
+            return self._parts[place].read()
+        return base64.b64decode(place, validate=True)
+
+
+def _write_moment(value: datetime) -> str:
+    if value.tzinfo is not None or value.fold:
+        raise _NoSafeFormError  # a time zone is an object of its own kind
+    return value.isoformat()
+
+
+_KINDS: dict[str, Callable[[_Decoder, Any], Any]] = {
+    "dict": _Decoder.decode_dict,
+    "set": _Decoder.decode_set,
+    "tuple": _Decoder.decode_tuple,
+    "frozenset": _Decoder.decode_frozenset,
+    "bytes": _Decoder.decode_bytes,
+    "bytearray": _Decoder.decode_bytearray,
+    "same": _Decoder.decode_same,
+    "array": _Decoder.decode_array,
+    "scalar": _Decoder.decode_scalar,
+    "frame": _Decoder.decode_frame,
+    "image": _Decoder.decode_image,
+    "pickle": _Decoder.decode_pickle,
+}
+_AS_THEY_ARE = frozenset({bool, int, str})
+_SHARED = frozenset({list, dict, set, bytearray})
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    float: repr,
+    complex: lambda value: [repr(value.real), repr(value.imag)],
+    range: lambda value: [value.start, value.stop, value.step],
+    type(...): lambda _: None,
+    Decimal: str,
+    Fraction: str,
+    UUID: str,
+    date: date.isoformat,
+    datetime: _write_moment,
+    timedelta: lambda value: [value.days, value.seconds, value.microseconds],
+    PurePosixPath: str,
+    PureWindowsPath: str,
+    type(Path()): str,
+}
+_NAMES = {kind: kind.__name__ for kind in _PLAIN} | {type(Path()): "path"}
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "float": float,
+    "complex": lambda value: complex(float(value[0]), float(value[1])),
+    "range": lambda value: range(*value),
+    type(...).__name__: lambda _: ...,
+    "Decimal": Decimal,
+    "Fraction": Fraction,
+    "UUID": UUID,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "timedelta": lambda value: timedelta(*value),
+    "PurePosixPath": PurePosixPath,
+    "PureWindowsPath": PureWindowsPath,
+    "path": Path,
+}

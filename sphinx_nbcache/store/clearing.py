@@ -1,0 +1,144 @@
+"""Clearing: what goes out of a store, and what may go.
+
+Owns the order in which things are removed while others read and write.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from pathlib import Path
+
+from sphinx_nbcache.errors import StoreError
+from sphinx_nbcache.model import Entry, Memo
+from sphinx_nbcache.store.files import ABANDONED_S
+from sphinx_nbcache.store.index import Index
+from sphinx_nbcache.store.inventory import Inventory, Pruned, Stored, is_young
+from sphinx_nbcache.store.objects import Objects
+
+
+class Clearing:
+    """What removes things from the store in a folder.
+
+    :param take_inventory: returns what is there now.
+    """
+
+    def __init__(
+        self, path: Path, take_inventory: Callable[[], Inventory], index: Index, objects: Objects
+    ) -> None:
+        self._path = path
+        self._take_inventory = take_inventory
+        self._index = index
+        self._objects = objects
+
+    def remove(self, inventory: Inventory, names: AbstractSet[str]) -> Pruned:
+        """Remove entries and memos by name, and the objects that no other one needs."""
+        going = [stored for stored in inventory.records if stored.entry.name in names]
+        return self.clear_out(inventory, going, is_dry=False)
+
+    def clear(self, inventory: Inventory) -> Pruned:
+        """Remove all records and objects, whatever state they are in.
+
+        Raises StoreError when something cannot be removed.
+        """
+        try:
+            for folder in ("entries", "memos", "objects"):
+                if (self._path / folder).exists():
+                    shutil.rmtree(self._path / folder)
+        except OSError as error:
+            raise StoreError(self._path, f"cannot be removed: {error}") from error
+        names = [stored.entry.name for stored in inventory.entries]
+        self._index.forget_entries(names)
+        return Pruned(
+            entries=list_entries(inventory.records),
+            memos=list_memos(inventory.records),
+            objects=len(inventory.sizes),
+            freed_bytes=inventory.size_bytes,
+        )
+
+    def clear_out(
+        self, inventory: Inventory, going: list[Stored[Entry | Memo]], *, is_dry: bool
+    ) -> Pruned:
+        """Remove records, and the objects that no other one needs."""
+        names = {stored.entry.name for stored in going}
+        staying = [stored for stored in inventory.records if stored.entry.name not in names]
+        # An entry that cannot be read may need what seems unused: another version wrote it.
+        is_certain = not inventory.problems
+        unused = self._find_unused(inventory, staying) if is_certain else []
+        freed = sum(stored.size_bytes for stored in going)
+        freed += sum(inventory.sizes[path] for path in unused)
+        if not is_dry:
+            self.unlink([*(stored.path for stored in going), *unused])
+            self._index.forget_entries(sorted(names))
+        return Pruned(
+            entries=list_entries(going),
+            memos=list_memos(going),
+            objects=len(unused),
+            freed_bytes=freed,
+            left_entries=len(list_entries(staying)),
+            left_bytes=inventory.size_bytes - freed,
+        )
+
+    def _find_unused(self, inventory: Inventory, records: list[Stored[Entry | Memo]]) -> list[Path]:
+        """Return the files of objects that none of some records needs, and nobody else.
+
+        The outputs of a notebook that failed are shown until it is mended. Whoever stores
+        objects holds a claim until their record is there: if nobody does, every record that
+        is to come of what was there when the objects were listed is there now.
+        """
+        unused = inventory.find_unused(records)
+        if not unused:
+            return []
+        if self._is_busy():
+            unused = [path for path in unused if not is_young(path, than_s=ABANDONED_S)]
+        before = {stored.path for stored in inventory.records}
+        now = self._take_inventory().records
+        new = [stored for stored in now if stored.path not in before]
+        needed = frozenset().union(self._index.find_failed_outputs(), *(s.needs for s in new))
+        return [path for path in unused if self._objects.get_digest(path) not in needed]
+
+    def _is_busy(self) -> bool:
+        """Return whether some process runs a notebook for this store now."""
+        from filelock import FileLock, Timeout
+
+        for path in (self._path / "locks").glob("*.lock"):
+            try:
+                with FileLock(path, timeout=0):
+                    pass
+            except (Timeout, OSError):
+                return True
+        return False
+
+    def list_unused(self, broken: AbstractSet[Path]) -> list[Path]:
+        """Return the files of objects that nothing needs, apart from some records."""
+        inventory = self._take_inventory()
+        sound = [stored for stored in inventory.records if stored.path not in broken]
+        return self._find_unused(inventory, sound)
+
+    def unlink(self, paths: Iterable[Path]) -> None:
+        """Remove files. Raises StoreError."""
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(self._path, f"cannot be cleaned: {error}") from error
+
+    def list_abandoned(self) -> Iterator[Path]:
+        """Yield temporary files that a killed writer left."""
+        for path in (self._path / "tmp").glob("*"):
+            with suppress(FileNotFoundError):  # its writer has just renamed it
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    yield path
+
+
+def list_entries(records: Iterable[Stored[Entry | Memo]]) -> tuple[Entry, ...]:
+    """Return the entries among records."""
+    return tuple(stored.entry for stored in records if isinstance(stored.entry, Entry))
+
+
+def list_memos(records: Iterable[Stored[Entry | Memo]]) -> tuple[Memo, ...]:
+    """Return the memos among records."""
+    return tuple(stored.entry for stored in records if isinstance(stored.entry, Memo))
