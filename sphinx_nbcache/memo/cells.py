@@ -1,0 +1,213 @@
+"""Memoized cells: what one asks, under which conditions its result holds, how it is put back.
+
+A result is kept with the conditions under which it was made: the values of variables that
+counted only perhaps, and what the files hold that the cell opened. Where they do not hold now,
+they become a part of the question, and it is asked again.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sphinx_nbcache.errors import NotMemoizableError, StoreError
+from sphinx_nbcache.memo.cell_body import CellBody, read_body, run_again, run_body
+from sphinx_nbcache.memo.cell_files import CellFiles, find_states
+from sphinx_nbcache.memo.cell_imports import list_imported
+from sphinx_nbcache.memo.cell_line import CellLine
+from sphinx_nbcache.memo.cell_outputs import (
+    Recording,
+    find_unkept,
+    has_figures,
+    prepare_figures,
+    show_again,
+)
+from sphinx_nbcache.memo.cell_question import CellQuestion, digest_variables, make_question
+from sphinx_nbcache.memo.cell_variables import (
+    Before,
+    collect_variables,
+    find_unstorable,
+    put_back,
+)
+from sphinx_nbcache.memo.engine import Engine, Question
+from sphinx_nbcache.memo.names import find_names
+
+Conditions = dict[str, dict[str, str]]
+"""``variables`` and ``files``: name to digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRun:
+    """How a memoized cell ended, for those who look at it."""
+
+    number: int
+    title: str
+    is_hit: bool
+    seconds: float
+    """What computing it took, now or once."""
+    names: tuple[str, ...] = ()
+    """The variables that were restored or kept."""
+    problem: str | None = None
+    """Why its result was not kept."""
+
+
+class _NotKeptError(Exception):
+    """A cell has run, and its result cannot be kept; says why."""
+
+
+def run_cell(shell: Any, engine: Engine, line: CellLine, text: str) -> CellRun:
+    """Run a cell, or put back what it did when it was asked the same before.
+
+    Raises what the cell raises.
+    """
+    body = read_body(shell, text)
+    title = _find_title(body)
+    cell = _MemoizedCell(shell, line, body, title)
+    cell.run(engine)
+    return CellRun(
+        number=shell.displayhook.prompt_count,
+        title=title,
+        is_hit=cell.is_hit,
+        seconds=cell.seconds,
+        names=cell.kept,
+        problem=cell.problem,
+    )
+
+
+def _find_title(body: CellBody) -> str:
+    """Return the first line of code, by which people know a cell; comments do not count."""
+    nodes = body.tree.body
+    return ast.unparse(nodes[0]).partition("\n")[0] if nodes else ""
+
+
+def _explain(error: NotMemoizableError | StoreError, line: CellLine) -> str:
+    if isinstance(error, StoreError) or line.inputs is not None:
+        return str(error)
+    return f"{error}; name what counts: input=v1,v2"
+
+
+def _describe_changed(files: CellFiles) -> str | None:
+    name = files.find_changed()
+    return name and f"it changes {name}, which it has read"
+
+
+class _MemoizedCell:
+    """One cell on its way through the engine."""
+
+    def __init__(self, shell: Any, line: CellLine, body: CellBody, title: str) -> None:
+        self.is_hit = False
+        self.seconds = 0.0
+        self.kept: tuple[str, ...] = ()
+        self.problem: str | None = None
+        self._shell = shell
+        self._line = line
+        self._body = body
+        self._names = find_names(body.tree)
+        self._title = title
+        self._files = CellFiles()
+        self._has_begun = False
+        self._is_defined = False
+
+    def run(self, engine: Engine) -> None:
+        """Put back a result that holds, or run the cell."""
+        try:
+            question = make_question(self._shell, self._line, self._body, self._names)
+            self._define()
+            value = self._ask(engine, question)
+        except (NotMemoizableError, StoreError) as error:
+            if self._has_begun:  # the cell itself raised it
+                raise
+            self.problem = _explain(error, self._line)
+            value = None
+        except _NotKeptError as error:
+            self.problem = str(error)
+            return
+        if self.is_hit and value is not None:
+            self._put_back(value)
+        elif not self._has_begun:
+            self._run_plain()
+
+    def _ask(self, engine: Engine, question: CellQuestion) -> dict[str, Any] | None:
+        """Ask until a result holds or the cell has run; None if nothing but a run helps."""
+        held: list[Conditions] = []
+        while True:
+            asked = Question(
+                name=f"cell: {self._title}",
+                asked={**question.asked, "conditions": held},
+                group=self._line.key,
+            )
+            answer = engine.answer(asked, lambda: self._compute(question), always=self._line.always)
+            self.seconds = answer.seconds
+            if not answer.is_hit:
+                if answer.problem is not None:
+                    self.problem = find_unstorable(answer.value["variables"]) or answer.problem
+                return None
+            now = self._find_conditions(answer.value["conditions"])
+            if now == answer.value["conditions"]:
+                self.is_hit = True
+                return answer.value
+            if now in held:
+                return None  # it changes what it depends on, so it is never asked the same
+            held.append(now)
+
+    def _find_conditions(self, conditions: Conditions) -> Conditions:
+        """Return what the conditions of a result are now."""
+        return {
+            "variables": digest_variables(self._shell.user_ns, conditions["variables"]),
+            "files": find_states(conditions["files"]),
+        }
+
+    def _compute(self, question: CellQuestion) -> dict[str, Any]:
+        """Run the cell and return its result. Raises _NotKeptError, or what the cell raises."""
+        self._has_begun = True
+        files, recording = self._files, Recording(self._shell)
+        identities = {name: id(value) for name, value in self._shell.user_ns.items()}
+        before = Before(identities, question.changeable)
+        begun_at = time.perf_counter()
+        with recording.listen():
+            with files.listen():
+                run_body(self._shell, self._body)
+            recording.flush_figures()
+        self.seconds = time.perf_counter() - begun_at
+        found = collect_variables(self._shell.user_ns, self._line.outputs, self._names, before)
+        problem = found.problem or find_unkept(recording.outputs) or _describe_changed(files)
+        if problem is not None:
+            raise _NotKeptError(problem)
+        self.kept = tuple(sorted(found.values))
+        states = files.find_states(list_imported(self._body.tree))
+        conditions: Conditions = {"variables": question.doubtful, "files": states}
+        return {
+            "variables": found.values,
+            "deleted": list(found.deleted),
+            "outputs": recording.outputs,
+            "has_figures": has_figures(),
+            "conditions": conditions,
+        }
+
+    def _define(self) -> None:
+        """Define the cell's functions and classes, which results with instances name."""
+        repeatable, read = self._names.repeatable, {*self._names.roots, *self._names.doubtful}
+        has_more = any(not isinstance(node, ast.Import | ast.ImportFrom) for node in repeatable)
+        # A name that is read before it is defined anew has to keep its value until then.
+        if has_more and not read & {*self._names.repeated}:
+            self._is_defined = run_again(self._shell, self._body, repeatable)
+
+    def _put_back(self, value: dict[str, Any]) -> None:
+        self.kept = tuple(sorted(value["variables"]))
+        put_back(self._shell.user_ns, value["variables"], value["deleted"])
+        if not self._is_defined:
+            run_again(self._shell, self._body, self._names.repeatable)
+        if value["has_figures"]:
+            prepare_figures()
+        result = self._names.result
+        known = self._shell.user_ns.get(result) if result else None
+        show_again(self._shell, value["outputs"], known)
+
+    def _run_plain(self) -> None:
+        begun_at = time.perf_counter()
+        try:
+            run_body(self._shell, self._body)
+        finally:
+            self.seconds = time.perf_counter() - begun_at
