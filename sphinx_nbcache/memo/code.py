@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -27,6 +28,7 @@ _INSTALLED = tuple(
     )
 )
 _OURS = str(Path(__file__).resolve().parents[1]) + "/"
+_SITE_FOLDERS = ("/site-packages/", "/dist-packages/")
 _MOST_KNOWN = 10_000
 
 
@@ -38,6 +40,15 @@ class Reference:
     attributes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Import:
+    """An import statement: how many packages upwards, the module, and what is taken of it."""
+
+    level: int
+    module: str
+    names: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CodeFacts:
     """What a code object and those inside it do."""
@@ -46,8 +57,8 @@ class CodeFacts:
     """What tells it from others: numbers, texts, bytes and constants."""
     references: tuple[Reference, ...]
     """Sorted."""
-    imported: tuple[str, ...]
-    """Modules that are imported when it runs, sorted."""
+    imports: tuple[Import, ...]
+    """What is imported when it runs, sorted."""
 
 
 _known: dict[int, tuple[CodeType, CodeFacts]] = {}
@@ -65,12 +76,12 @@ def describe_code(code: CodeType) -> CodeFacts:
 
 def _describe(code: CodeType) -> CodeFacts:
     references: set[Reference] = set()
-    imported: set[str] = set()
+    imports: set[Import] = set()
     for inner in _walk(code):
         references.update(_find_references(inner))
-        imported.update(_find_imported(inner))
+        imports.update(_find_imports(inner))
     order = sorted(references, key=lambda found: (found.name, found.attributes))
-    return CodeFacts(_list_parts(code), tuple(order), tuple(sorted(imported)))
+    return CodeFacts(_list_parts(code), tuple(order), tuple(sorted(imports)))
 
 
 def _walk(code: CodeType) -> Iterator[CodeType]:
@@ -84,6 +95,8 @@ def _list_parts(code: CodeType) -> tuple[Any, ...]:
     constants: list[Any] = list(code.co_consts)
     if constants and isinstance(constants[0], str) and not _is_loaded(code, 0):
         constants[0] = None  # the doc string
+    for number in _find_line_numbers(code):
+        constants[number] = None
     return (
         code.co_code,
         code.co_names,
@@ -97,6 +110,15 @@ def _list_parts(code: CodeType) -> tuple[Any, ...]:
         code.co_exceptiontable,
         tuple(_list_parts(c) if isinstance(c, CodeType) else c for c in constants),
     )
+
+
+def _find_line_numbers(code: CodeType) -> Iterator[int]:
+    """Yield the constants that tell where a class stands, from Python 3.13 on."""
+    steps = list(dis.get_instructions(code))
+    for before, step in pairwise(steps):
+        if step.argval == "__firstlineno__" and before.opname == "LOAD_CONST":
+            assert before.arg is not None
+            yield before.arg
 
 
 _DOCSTRING_FLAG = 0x4000000  # CO_HAS_DOCSTRING, from Python 3.13
@@ -126,10 +148,12 @@ def _find_references(code: CodeType) -> Iterator[Reference]:
         yield Reference(name, tuple(attributes))
 
 
-def _find_imported(code: CodeType) -> Iterator[str]:
-    for step in dis.get_instructions(code):
+def _find_imports(code: CodeType) -> Iterator[Import]:
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _FILLING]
+    for number, step in enumerate(steps):
         if step.opname == "IMPORT_NAME":
-            yield str(step.argval)
+            level, names = (before.argval for before in steps[number - 2 : number])
+            yield Import(int(level or 0), str(step.argval), tuple(names or ()))
 
 
 @lru_cache(maxsize=_MOST_KNOWN)
@@ -141,7 +165,9 @@ def is_own_file(name: str | None) -> bool:
         return True  # a shell, or text that was compiled
     path = str(Path(name).resolve())
     # An environment's folder may lie inside the standard library's, or the other way round.
-    return not path.startswith((*_INSTALLED, _OURS)) and "/site-packages/" not in path
+    return not path.startswith((*_INSTALLED, _OURS)) and not any(
+        folder in path for folder in _SITE_FOLDERS
+    )
 
 
 def is_own_module(module: ModuleType) -> bool:
@@ -156,6 +182,11 @@ def is_own_module(module: ModuleType) -> bool:
 
 
 def is_own_class(kind: type) -> bool:
-    """Return whether a class is the user's."""
+    """Return whether a class is the user's, or was made by a library at the user's request."""
     module = sys.modules.get(kind.__module__)
-    return module is None or is_own_module(module)
+    if module is None or is_own_module(module):
+        return True
+    found: Any = module
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is not kind and not kind.__module__.startswith("builtins")

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import array
 import enum
+import functools
+import inspect
 import io
 import math
+import pickle
 import re
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from copyreg import dispatch_table
 from pathlib import PurePath
 from typing import Any
@@ -69,24 +72,36 @@ def _put_complex(writer: Writer, value: complex) -> None:
 
 
 def _put_dict(writer: Writer, value: dict[Any, Any]) -> None:
-    if set(map(type, value)) == {str}:
-        writer.put_inside(value, lambda: _put_sorted(writer, value))
+    if set(map(type, value)) in _SORTABLE:
+        writer.put_inside(value, lambda inside: _put_sorted(inside, value))
     else:
-        writer.put_inside(value, lambda: writer.put_unordered("d", value.items()))
+        writer.put_inside(value, lambda inside: inside.put_unordered("d", value.items()))
 
 
-def _put_sorted(writer: Writer, value: dict[str, Any]) -> None:
-    """Write a dict of texts, which have an order of their own: quicker than one hash for each."""
+def _put_sorted(writer: Writer, value: dict[Any, Any]) -> None:
+    """Write a dict whose keys have an order of their own: quicker than one hash for each."""
     names = sorted(value)
     writer.put_list("D", names)
     writer.put_list("D", [value[name] for name in names])
 
 
 def _put_set(writer: Writer, value: set[Any] | frozenset[Any]) -> None:
-    if set(map(type, value)) == {str}:
-        writer.put_list("S", sorted(value))
+    tag = "S" if isinstance(value, set) else "Z"
+    if set(map(type, value)) in _SORTABLE:
+        writer.put_list(tag, sorted(value))
     else:
-        writer.put_inside(value, lambda: writer.put_unordered("S", ((item,) for item in value)))
+        parts = ((item,) for item in value)
+        writer.put_inside(value, lambda inside: inside.put_unordered(tag, parts))
+
+
+def _put_as(tag: str, take_apart: Callable[[Any], Any]) -> Write:
+    """Return what writes a value as a plainer one, under a name of its own."""
+
+    def write(writer: Writer, value: Any) -> None:
+        writer.put_text("as", tag)
+        writer.put(take_apart(value))
+
+    return write
 
 
 def _put_path(writer: Writer, value: PurePath) -> None:
@@ -103,8 +118,13 @@ def _put_reduced(writer: Writer, value: Any) -> None:
     """Write an object as pickle would take it apart."""
     kind = type(value)
     _refuse_what_runs(value)
-    if callable(value) and callable(getattr(value, "__wrapped__", None)):
-        writer.put(value.__wrapped__)  # a cache around a function
+    if kind is _CACHE or (kind.__module__.startswith("numpy") and hasattr(value, "__wrapped__")):
+        writer.put(value.__wrapped__)  # a cache around a function, or what finds one by type
+        return
+    if isinstance(value, set | frozenset):
+        put_class(writer, kind)
+        writer.put_unordered("S", ((item,) for item in value))
+        writer.put(getattr(value, "__dict__", None))
         return
     try:
         reduce = dispatch_table.get(kind)
@@ -113,16 +133,35 @@ def _put_reduced(writer: Writer, value: Any) -> None:
         raise NoContentError(f"{describe_type(kind)} has no content that can be read") from error
     put_class(writer, kind)
     if isinstance(parts, str):
-        writer.put_text("g", f"{kind.__module__}.{parts}")
+        writer.put_text("g", _find_place(value, parts))
         return
     made: tuple[Any, ...] = (*parts, None, None, None)
     make, arguments, state, items, pairs = made[:5]
+    if isinstance(state, dict):
+        state = {name: item for name, item in state.items() if not _is_remembered(kind, name)}
     writer.put((make, arguments, state))
     writer.put(None if items is None else list(items))
     if pairs is not None and issubclass(kind, dict) and not issubclass(kind, OrderedDict):
         writer.put_unordered("d", pairs)
     else:
         writer.put(None if pairs is None else list(pairs))
+
+
+def _is_remembered(kind: type, name: Any) -> bool:
+    """Return whether an object's attribute is only kept from an earlier look."""
+    found = inspect.getattr_static(kind, name, None) if isinstance(name, str) else None
+    return isinstance(found, functools.cached_property)
+
+
+def _find_place(value: Any, name: str) -> str:
+    """Return where pickle would look for an object that says it is known by a name."""
+    module = pickle.whichmodule(value, name)  # type: ignore[attr-defined]
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not value:
+        raise NoContentError(f"{describe_type(type(value))} {name} is not found by its name")
+    return f"{module}.{name}"
 
 
 def _refuse_what_runs(value: Any) -> None:
@@ -133,12 +172,12 @@ def _refuse_what_runs(value: Any) -> None:
 
 
 def _put_inside(writer: Writer, value: Any) -> None:
-    writer.put_inside(value, lambda: _put_reduced(writer, value))
+    writer.put_inside(value, lambda inside: _put_reduced(inside, value))
 
 
 def _put_enum(writer: Writer, value: enum.Enum) -> None:
     put_class(writer, type(value))
-    writer.put_text("E", value.name)
+    writer.put((value.name, value.value))
 
 
 class _Writers(dict[type, Write]):
@@ -166,6 +205,8 @@ _FAMILIES: tuple[tuple[type, Write], ...] = (
     (type, put_class),
     (enum.Enum, _put_enum),
 )
+_CACHE = type(functools.lru_cache(len))
+_SORTABLE: tuple[set[type], ...] = ({str}, {int})
 _KNOWN: dict[Any, Write] = {
     type(None): lambda writer, _: writer.put_bytes("0", b""),
     type(...): lambda writer, _: writer.put_bytes(".", b""),
@@ -187,9 +228,9 @@ _KNOWN: dict[Any, Write] = {
     types.MethodType: put_method,
     types.ModuleType: put_module,
     types.CodeType: put_compiled,
-    type(re.compile("")): lambda writer, value: writer.put((value.pattern, value.flags)),
-    types.MappingProxyType: lambda writer, value: writer.put(dict(value)),
-    slice: lambda writer, value: writer.put((value.start, value.stop, value.step)),
+    re.Pattern: _put_as("pattern", lambda value: (value.pattern, value.flags)),
+    types.MappingProxyType: _put_as("mapping proxy", dict),
+    slice: _put_as("slice", lambda value: (value.start, value.stop, value.step)),
     Called: put_called,
     **dict.fromkeys(BUILT_IN, put_named),
 }

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 import functools
-import importlib.util
-import sys
 import types
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from sphinx_nbcache.memo.code import (
     is_own_file,
     is_own_module,
 )
+from sphinx_nbcache.memo.sources import read_sources
 from sphinx_nbcache.memo.writer import NoContentError, Writer
 
 BUILT_IN = (
@@ -34,6 +35,12 @@ BUILT_IN = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_SETTINGS = (
+    int, float, complex, str, bytes, bool, type(None), tuple, frozenset, type,
+    types.FunctionType, types.BuiltinFunctionType,
+)  # fmt: skip
+"""What a wrapper of a library may have been told."""
 _CLASS_NOISE = frozenset(
     {
         "__dict__", "__weakref__", "__module__", "__doc__", "__qualname__", "__slots__",
@@ -41,7 +48,8 @@ _CLASS_NOISE = frozenset(
         "__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl",
         "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",
         "__match_args__", "__dataclass_fields__", "__dataclass_params__", "__parameters__",
-        "__orig_bases__", "__hash__",
+        "__orig_bases__", "_member_map_", "_value2member_map_", "_member_names_",
+        "_unhashable_values_",
     }
 )  # fmt: skip
 
@@ -50,7 +58,7 @@ _MOST_DIGESTS = 10_000
 _digests: dict[int, tuple[types.CodeType, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Called:
     """A function as what is asked: what it does, without its own defaults.
 
@@ -64,7 +72,14 @@ class Called:
 
 def put_called(writer: Writer, called: Called) -> None:
     """Write what a function does, without its own defaults."""
-    _put_code(writer, called.function, called.ignored)
+    function = called.function
+
+    def write(inside: Writer) -> None:
+        if hasattr(function, "__wrapped__"):  # a wrapper has others than what it shows
+            inside.put((function.__defaults__, function.__kwdefaults__))
+        _put_code(inside, function, called.ignored)
+
+    writer.put_definition(called, function.__qualname__, write)
 
 
 def put_module(writer: Writer, module: types.ModuleType) -> None:
@@ -84,20 +99,28 @@ def _put_file(writer: Writer, path: str | None) -> None:
 
 def put_function(writer: Writer, function: types.FunctionType) -> None:
     """Write a function: what the user's do, and what others are called."""
-    if not is_own_file(function.__code__.co_filename):
-        writer.put_inside(function, lambda: _put_installed(writer, function))
+    if is_own_file(function.__code__.co_filename):
+        name = f"{function.__module__}.{function.__qualname__}"
+        writer.put_definition(function, name, lambda inside: _put_defined(inside, function))
     else:
-        writer.put_once(function, lambda: _put_defined(writer, function))
+        writer.put_inside(function, lambda inside: _put_installed(inside, function))
 
 
 def _put_installed(writer: Writer, function: types.FunctionType) -> None:
     """Write a function of a library by its name; and what it was made for, if it is a wrapper."""
-    wrapped = getattr(function, "__wrapped__", None)
-    if wrapped is not None:
-        writer.put(wrapped)
-        return
     writer.put_text("g", f"{function.__module__}.{function.__qualname__}")
-    _put_closure(writer, function)
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is None:
+        _put_closure(writer, function)
+        return
+    writer.put(wrapped)
+    if hasattr(function, "registry") and hasattr(function, "dispatch"):
+        writer.put(dict(function.registry))  # functools.singledispatch
+        return
+    # A wrapper's settings count; its caches and locks do not.
+    for name, content in _list_closure(function):
+        if isinstance(content, _SETTINGS) and content is not wrapped:
+            writer.put((name, content))
 
 
 def _put_defined(writer: Writer, function: types.FunctionType) -> None:
@@ -115,9 +138,10 @@ def _put_code(
     for found in facts.references:
         if found.name not in ignored:
             _put_global(writer, function, found)
-    for name in facts.imported:
+    package = function.__globals__.get("__package__") or ""
+    for name, data in read_sources(facts.imports, package):
         writer.put_text("i", name)
-        _put_imported(writer, name)
+        writer.put_bytes("t", data)
 
 
 def put_compiled(writer: Writer, code: types.CodeType) -> None:
@@ -132,16 +156,19 @@ def put_compiled(writer: Writer, code: types.CodeType) -> None:
 
 
 def _put_closure(writer: Writer, function: types.FunctionType) -> None:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+    for name, content in _list_closure(function):
         writer.put_text("k", name)
-        try:
-            content = cell.cell_contents
-        except ValueError:  # not bound yet
-            continue
         try:
             writer.put(content)
         except NoContentError as error:
             raise NoContentError(f"{function.__qualname__} uses {name}: {error}") from error
+
+
+def _list_closure(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the names and contents of what a function has from around its definition."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # not bound yet
+            yield name, cell.cell_contents
 
 
 def _put_global(writer: Writer, function: types.FunctionType, found: Reference) -> None:
@@ -154,6 +181,10 @@ def _put_global(writer: Writer, function: types.FunctionType, found: Reference) 
             break
         value = getattr(value, rest.pop(0))
     writer.put_text("G", ".".join((found.name, *found.attributes)))
+    if rest and isinstance(value, types.FunctionType) and rest[0] in vars(value):
+        attribute = vars(value)[rest[0]]
+        if not isinstance(attribute, types.MethodType):  # cache_info and the like
+            writer.put((rest[0], attribute))
     try:
         writer.put(value)
     except NoContentError as error:
@@ -161,37 +192,25 @@ def _put_global(writer: Writer, function: types.FunctionType, found: Reference) 
         raise NoContentError(f"{where}: {error}") from error
 
 
-def _put_imported(writer: Writer, name: str) -> None:
-    """Write the whole text of a user's module that is imported only when a function runs."""
-    module = sys.modules.get(name)
-    if module is not None:
-        if is_own_module(module):
-            _put_file(writer, getattr(module, "__file__", None))
-        return
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return
-    if spec is not None and spec.origin and is_own_file(spec.origin) and spec.has_location:
-        _put_file(writer, spec.origin)
-
-
 def put_class(writer: Writer, kind: type) -> None:
     """Write a class: its name, and what the user's own ones do."""
-    writer.put_text("C", f"{kind.__module__}.{kind.__qualname__}")
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    writer.put_text("C", name)
     if is_own_class(kind):
-        writer.put_once(kind, lambda: _put_members(writer, kind))
+        writer.put_definition(kind, name, lambda inside: _put_members(inside, kind))
 
 
 def _put_members(writer: Writer, kind: type) -> None:
-    for base in kind.__bases__:
-        put_class(writer, base)
+    for parent in (*kind.__bases__, type(kind)):
+        put_class(writer, parent)
+    is_enum = issubclass(kind, enum.Enum)
     if issubclass(kind, enum.Enum):
         writer.put({name: member.value for name, member in kind.__members__.items()})
     for name, value in sorted(vars(kind).items()):
-        if name in _CLASS_NOISE or isinstance(value, (*BUILT_IN, kind)):
+        is_noise = name in _CLASS_NOISE or isinstance(value, _SLOTS) or _is_no_init(value)
+        if is_noise or (is_enum and isinstance(value, kind)):
             continue
-        writer.put_text("A", name)
+        writer.put_text("A", f"{name} {type(value).__qualname__}")
         parts = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
         for part in parts:
             plain = getattr(part, "__func__", part)
@@ -200,7 +219,17 @@ def _put_members(writer: Writer, kind: type) -> None:
             _put_member(writer, plain)
 
 
+def _is_no_init(value: Any) -> bool:
+    """Return whether this stands for having no ``__init__``: protocols swap it when first used."""
+    return value is object.__init__ or (
+        isinstance(value, types.FunctionType) and value.__name__ == "_no_init_or_replace_init"
+    )
+
+
 def _put_member(writer: Writer, value: Any) -> None:
+    if isinstance(value, types.FunctionType | type):
+        writer.put(value)
+        return
     try:
         digest = writer.digest_alone(value)
     except NoContentError:

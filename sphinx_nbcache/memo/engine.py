@@ -10,8 +10,8 @@ import os
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
-from contextvars import ContextVar
+from contextlib import ExitStack, suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from sphinx_nbcache.config import (
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.memo.content import digest_values
 from sphinx_nbcache.memo.settings import MemoConfig
-from sphinx_nbcache.memo.values import NotStorableError, decode, encode
+from sphinx_nbcache.memo.values import Encoded, NotStorableError, decode, encode
 from sphinx_nbcache.model import Key, Memo, digest_json
 from sphinx_nbcache.store import Problem, Store
 
@@ -90,7 +90,7 @@ class Asking:
         self._terms = terms
         self.family = name_family(question.name, question.group)
         self.key = digest_values(question.asked)
-        self._claim_name = Key(f"memo-{self.key[:3]}")
+        self._claim_name = Key(f"memo-{self.key}")
         self._known: Answer[Any] | None = None
 
     def find(self) -> Memo | None:
@@ -152,7 +152,10 @@ class Asking:
             return False
         parts = [_StoredPart(self._engine.store, digest) for digest in memo.objects]
         try:
-            value = decode(memo.tree, parts, is_trusted=True, is_mapped=self._terms.is_mapped)
+            # A record that says it holds no pickle is not believed to hold one.
+            value = decode(
+                memo.tree, parts, is_trusted=memo.is_pickled, is_mapped=self._terms.is_mapped
+            )
         except Exception as error:  # noqa: BLE001 - a pickle runs anything
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             self._warn(f"what is stored cannot be read ({reason}); it is computed again")
@@ -174,8 +177,9 @@ class Asking:
             return True  # where nothing can be written nobody can be waited for
         if claim is None:
             return False
-        stack.callback(claim.release)
-        stack.callback(_held.reset, _held.set(_held.get() | {self._claim_name}))
+        stack.callback(self._engine.store.end_claim, self._claim_name, claim)
+        token = _held.set(_held.get() | {self._claim_name})
+        stack.callback(_let_go, token)
         return True
 
     def _finish(self, value: _T, seconds: float) -> Answer[_T]:
@@ -189,6 +193,13 @@ class Asking:
             encoded = encode(value)
         except NotStorableError as error:
             return f"{self._question.name}: the value is not stored: {error}"
+        try:
+            self._save(encoded, seconds)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the value is not to be lost
+            return f"{self._question.name}: the value is not stored: {error}"
+        return None
+
+    def _save(self, encoded: Encoded, seconds: float) -> None:
         memo = Memo(
             key=self.key,
             family=self.family,
@@ -198,12 +209,7 @@ class Asking:
             tree=encoded.tree,
             is_pickled=encoded.is_pickled,
         )
-        try:
-            is_plain = self._terms.is_mapped
-            self._engine.store.save_value(memo, encoded.parts, is_plain=is_plain)
-        except StoreError as error:
-            return f"{self._question.name}: the value is not stored: {error}"
-        return None
+        self._engine.store.save_value(memo, encoded.parts, is_plain=self._terms.is_mapped)
 
     def _warn(self, text: str) -> None:
         warnings.warn(f"{self._question.name}: {text}", MemoWarning, stacklevel=4)
@@ -259,6 +265,11 @@ class _StoredPart:
     def find_path(self) -> Path | None:
         """Return the file that holds just these bytes."""
         return self.store.objects.find_plain(self.digest)
+
+
+def _let_go(token: Token[frozenset[str]]) -> None:
+    with suppress(ValueError):  # a coroutine that is closed from outside
+        _held.reset(token)
 
 
 @lru_cache(maxsize=10_000)

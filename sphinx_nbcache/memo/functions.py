@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast, overload
 
 from sphinx_nbcache.config import check_duration
-from sphinx_nbcache.errors import NotMemoizableError
+from sphinx_nbcache.errors import NbCacheError, NotMemoizableError
 from sphinx_nbcache.memo.code import describe_code, is_own_file
 from sphinx_nbcache.memo.definitions import Called
 from sphinx_nbcache.memo.engine import (
@@ -118,19 +118,17 @@ class Memoizer(Generic[_T]):
             asked = self._describe_call(args, kwargs)
             question = Question(name=self.name, group=self._group, asked=asked)
             return get_engine().ask(question, self._terms)
-        except NotMemoizableError as error:
+        except (NbCacheError, OSError, RuntimeError) as error:  # the latter two: no such folder
             _warn(f"{self.name} is not memoized: {error}")
-        except _WrongCallError:
-            pass  # the function itself says best what is wrong with a call
         return None
 
     def _describe_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        if self._signature is None:
-            return {**self._asked, "the arguments": args, "the named arguments": kwargs}
         try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise _WrongCallError from error
+            bound = None if self._signature is None else self._signature.bind(*args, **kwargs)
+        except TypeError:
+            bound = None  # a wrapper may take more than it shows; else the function says it best
+        if bound is None:
+            return {**self._asked, "the arguments": args, "the named arguments": kwargs}
         bound.apply_defaults()
         asked = dict(self._asked)
         for name, value in bound.arguments.items():
@@ -166,7 +164,9 @@ class Memoizer(Generic[_T]):
     def is_cached(self, *args: Any, **kwargs: Any) -> bool:
         """Return whether a call would be answered from the cache."""
         asking = self.ask(args, kwargs)
-        return asking is not None and asking.find() is not None
+        memo = None if asking is None else asking.find()
+        has = get_engine().store.objects.has
+        return memo is not None and all(map(has, memo.objects))
 
     def cache_info(self) -> CacheInfo:
         """Return how calls were answered."""
@@ -177,10 +177,6 @@ class Memoizer(Generic[_T]):
         """Remove all values of the function, in this group, from the cache."""
         get_engine().store.memos.remove_family(name_family(self.name, self._group))
         self.hits = self.misses = 0
-
-
-class _WrongCallError(Exception):
-    """Arguments that the function does not take."""
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -48,9 +48,9 @@ def _put_scalar(writer: Writer, value: np.generic) -> None:
 
 def _put_array(writer: Writer, value: np.ndarray[Any, Any]) -> None:
     shape = ",".join(map(str, value.shape))
-    writer.put_text("na", f"{_describe_dtype(value.dtype)}{shape}")
+    writer.put_text("na", f"{_describe_dtype(value.dtype)}|{shape}")
     if value.dtype.hasobject:
-        writer.put_inside(value, lambda: _put_objects(writer, value))
+        writer.put_inside(value, lambda inside: _put_objects(inside, value))
         return
     if value.size == 0 or value.dtype.itemsize == 0:
         return
@@ -113,24 +113,25 @@ def _put_values(writer: Writer, value: Any) -> None:
     import pandas as pd
 
     writer.put_text("pd", str(value.dtype))
-    if isinstance(value.dtype, np.dtype) and value.dtype.kind not in "mM":
+    is_text = isinstance(value.dtype, pd.StringDtype)
+    if isinstance(value, pd.arrays.NumpyExtensionArray) and not is_text:
         _put_array(writer, value.to_numpy())
     elif isinstance(value, pd.Categorical):
         _put_array(writer, np.asarray(value.codes))
         writer.put((value.categories, bool(value.ordered)))
-    elif value.dtype.kind in "mM":
+    elif isinstance(value, pd.arrays.DatetimeArray | pd.arrays.TimedeltaArray):
         _put_array(writer, np.asarray(value.view("int64")))
     else:
         missing = np.asarray(value.isna())
         _put_array(writer, missing)
         present = value[~missing]
-        if isinstance(value.dtype, pd.StringDtype) and value.dtype.storage == "pyarrow":
+        if is_text and value.dtype.storage == "pyarrow":
             _put_arrow_texts(writer, present)
         else:
-            _put_array(writer, np.asarray(present, dtype=_plain_dtype(value.dtype)))
+            _put_array(writer, np.asarray(present, dtype=_find_plain_dtype(value.dtype)))
 
 
-def _plain_dtype(dtype: Any) -> Any:
+def _find_plain_dtype(dtype: Any) -> Any:
     """Return the dtype of NumPy for values of which none is missing."""
     return getattr(dtype, "numpy_dtype", None)
 
@@ -144,12 +145,16 @@ def _put_arrow_texts(writer: Writer, value: Any) -> None:
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     first, last = (int(ends[0]), int(ends[-1])) if len(ends) else (0, 0)
-    writer.put_text("na", f"{_describe_dtype(np.dtype(object))}{len(array)}")
-    if len(array) <= FEW_ITEMS:
-        writer.put_list("no", array.to_pylist())
-        return
+    writer.put_text("na", f"{_describe_dtype(np.dtype(object))}|{len(array)}")
     texts = memoryview(data)[first:last] if data is not None else memoryview(b"")
-    writer.put_packed_texts("no", np.diff(ends).data, texts)
+
+    def write(inside: Writer) -> None:
+        if len(array) <= FEW_ITEMS:
+            inside.put_list("no", array.to_pylist())
+        else:
+            inside.put_packed_texts("no", np.diff(ends).data, texts)
+
+    writer.put_inside(array, write)
 
 
 def _put_dtype(writer: Writer, value: np.dtype[Any]) -> None:

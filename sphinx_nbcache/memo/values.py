@@ -33,6 +33,10 @@ Piece = bytes | bytearray | memoryview
 _INLINE_BYTES = 4096
 """Smaller parts stand in the tree itself."""
 _DEEPEST = 100
+_MOST_FROZEN = 10_000_000
+"""Items of tuples and frozensets: a few, each inside the next twice, would be without end."""
+_PLAIN_BITS = 64
+"""Python refuses to read longer numbers from very long texts."""
 
 
 class NotStorableError(Exception):
@@ -91,18 +95,20 @@ class _NoSafeFormError(Exception):
 
 
 def _pickle(value: Any) -> Encoded:
-    buffers: list[pickle.PickleBuffer] = []
     try:
-        data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        return _pickle_with(pickle.dumps, value)
     except Exception:  # noqa: BLE001 - an object may raise anything when it is taken apart
         import cloudpickle
+    try:
+        return _pickle_with(cloudpickle.dumps, value)
+    except Exception as error:
+        kind = type(error).__name__
+        raise NotStorableError(f"it cannot be pickled ({kind}: {error})") from error
 
-        buffers.clear()
-        try:
-            data = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-        except Exception as error:
-            kind = type(error).__name__
-            raise NotStorableError(f"it cannot be pickled ({kind}: {error})") from error
+
+def _pickle_with(dumps: Callable[..., bytes], value: Any) -> Encoded:
+    buffers: list[pickle.PickleBuffer] = []
+    data = dumps(value, protocol=5, buffer_callback=buffers.append)
     parts = tuple((buffer.raw(),) for buffer in buffers)
     tree = {"t": "pickle", "buffers": len(parts), "part": len(parts)}
     return Encoded(tree, (*parts, (data,)), is_pickled=True)
@@ -114,19 +120,31 @@ class _Encoder:
         # Identity to number, and the object itself: an identity is given anew when one is gone.
         self._numbers: dict[int, tuple[int, Any]] = {}
         self._open: set[int] = set()
+        self._depth = 0
+        self._frozen = 0
 
     def encode(self, value: Any) -> Any:
         """Return the tree of a value."""
         kind = type(value)
-        if value is None or kind in _AS_THEY_ARE or (kind is float and math.isfinite(value)):
+        if (is_word := _WORDS.get(kind)) is not None and is_word(value):
             return value
         if kind in _SHARED:
             return self._encode_shared(value)
         if (encode_plain := _PLAIN.get(kind)) is not None:
             return {"t": _NAMES[kind], "v": encode_plain(value)}
         if kind in {tuple, frozenset}:
-            return {"t": kind.__name__, "v": [self.encode(item) for item in value]}
+            return self._encode_frozen(value)
         return self._encode_large(value)
+
+    def _encode_frozen(self, value: tuple[Any, ...] | frozenset[Any]) -> Any:
+        """Return the tree of what cannot be changed, as often as it is met; within limits."""
+        self._frozen += len(value)
+        if self._frozen > _MOST_FROZEN or self._depth > _DEEPEST:
+            raise _NoSafeFormError
+        self._depth += 1
+        tree = {"t": type(value).__name__, "v": [self.encode(item) for item in value]}
+        self._depth -= 1
+        return tree
 
     def _encode_shared(self, value: Any) -> Any:
         """Return the tree of what can be changed, so that it matters where else it is."""
@@ -277,6 +295,15 @@ class _Decoder:
         return base64.b64decode(place, validate=True)
 
 
+def _is_whole(text: str) -> bool:
+    """Refuse halves of characters: two of them would come back as one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _NoSafeFormError from error
+    return True
+
+
 def _write_moment(value: datetime) -> str:
     if value.tzinfo is not None or value.fold:
         raise _NoSafeFormError  # a time zone is an object of its own kind
@@ -297,10 +324,18 @@ _KINDS: dict[str, Callable[[_Decoder, Any], Any]] = {
     "image": _Decoder.decode_image,
     "pickle": _Decoder.decode_pickle,
 }
-_AS_THEY_ARE = frozenset({bool, int, str})
+_WORDS: dict[type, Callable[[Any], bool]] = {
+    type(None): lambda _: True,
+    bool: lambda _: True,
+    int: lambda value: value.bit_length() <= _PLAIN_BITS,
+    float: math.isfinite,
+    str: _is_whole,
+}
+"""Types of JSON's own, and whether a value of theirs comes back as it is."""
 _SHARED = frozenset({list, dict, set, bytearray})
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     float: repr,
+    int: hex,
     complex: lambda value: [repr(value.real), repr(value.imag)],
     range: lambda value: [value.start, value.stop, value.step],
     type(...): lambda _: None,
@@ -317,6 +352,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 _NAMES = {kind: kind.__name__ for kind in _PLAIN} | {type(Path()): "path"}
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "float": float,
+    "int": lambda value: int(value, 16),
     "complex": lambda value: complex(float(value[0]), float(value[1])),
     "range": lambda value: range(*value),
     type(...).__name__: lambda _: ...,

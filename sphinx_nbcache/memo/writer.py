@@ -9,7 +9,9 @@ from __future__ import annotations
 import array
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from blake3 import blake3
@@ -26,20 +28,34 @@ class NoContentError(Exception):
     """A value whose content cannot be told; says why."""
 
 
-class Writer:
-    """Bytes that stand for values, on their way into a hash."""
+@dataclass(slots=True)
+class _Seen:
+    """What one digest has met, by identity; values are kept, as identities are given anew."""
 
-    def __init__(self, writers: Mapping[type, Write], parent: Writer | None = None) -> None:
+    around: dict[int, int] = field(default_factory=dict)
+    """What is being written around this place, to its depth: a cycle ends there."""
+    closed: dict[int, tuple[str, Any]] = field(default_factory=dict)
+    """What names nothing around it, with its digest: what is shared is written once."""
+    defined: dict[int, tuple[str, Any]] = field(default_factory=dict)
+    """Definitions with their digests; with their names while they are being written."""
+
+
+class Writer:
+    """Bytes that stand for values, on their way into a hash.
+
+    :param walk: the definitions that are written one after another here, if there are any.
+    """
+
+    def __init__(
+        self, writers: Mapping[type, Write], seen: _Seen | None = None, walk: _Walk | None = None
+    ) -> None:
         self._writers = writers
+        self._seen = seen or _Seen()
+        self._walk = walk
         self._hash = blake3(max_threads=blake3.AUTO)
         self._pending = bytearray()
-        # What is being written around this place: identity to depth. A cycle ends there.
-        self._around: dict[int, int] = {} if parent is None else parent._around  # noqa: SLF001
-        # Functions and classes of the user that are written already, by identity. A part of
-        # something without order does not know what its neighbours have written.
-        self._written: dict[int, tuple[int, Any]] = (
-            {} if parent is None else dict(parent._written)  # noqa: SLF001
-        )
+        self._outermost = _DEEPEST
+        """The least depth of what is around this place and was named here."""
 
     def finish(self) -> str:
         """Return the digest of all that was put in."""
@@ -78,43 +94,75 @@ class Writer:
 
     def put_unordered(self, tag: str, parts: Iterable[tuple[Any, ...]]) -> None:
         """Write groups of values so that the order of the groups does not count."""
-        digests = []
-        for part in parts:
-            writer = Writer(self._writers, self)
-            for value in part:
-                writer.put(value)
-            digests.append(writer.finish())
-        digests.sort()
+        digests = sorted(self.digest_alone(*part) for part in parts)
         self.put_bytes(tag, "".join(digests).encode("ascii"))
 
-    def put_inside(self, value: Any, write: Callable[[], None]) -> None:
-        """Write what lies inside a value; one that lies inside itself is named by its depth."""
-        depth = self._around.get(id(value))
-        if depth is not None:
-            self.put_text("^", str(len(self._around) - depth))
-            return
-        if len(self._around) >= _DEEPEST:
-            raise NoContentError(f"it is nested more than {_DEEPEST} levels deep")
-        self._around[id(value)] = len(self._around)
-        try:
-            write()
-        finally:
-            del self._around[id(value)]
-
-    def digest_alone(self, value: Any) -> str:
-        """Return the digest of a value that is met here, without writing it."""
-        part = Writer(self._writers, self)
-        part.put(value)
+    def digest_alone(self, *values: Any) -> str:
+        """Return the digest of values that are met here, without writing it."""
+        part = Writer(self._writers, self._seen)
+        for value in values:
+            part.put(value)
+        self._outermost = min(self._outermost, part._outermost)
         return part.finish()
 
-    def put_once(self, value: Any, write: Callable[[], None]) -> None:
-        """Write what is large and may be met again: later times only which one it was."""
-        known = self._written.get(id(value))
-        if known is not None:
-            self.put_text("=", str(known[0]))
+    def put_inside(self, value: Any, write: Callable[[Writer], None]) -> None:
+        """Write the digest of what lies inside a value.
+
+        One that lies inside itself is named by its depth there.
+        """
+        seen, identity = self._seen, id(value)
+        if identity in seen.closed:
+            self.put_text("#", seen.closed[identity][0])
             return
-        self._written[id(value)] = len(self._written), value  # kept alive: an identity is not
-        write()
+        depth = len(seen.around)
+        if identity in seen.around:
+            self._outermost = min(self._outermost, seen.around[identity])
+            self.put_text("^", str(depth - seen.around[identity]))
+            return
+        if depth >= _DEEPEST:
+            raise NoContentError(f"it is nested more than {_DEEPEST} levels deep")
+        inside = Writer(self._writers, seen)
+        seen.around[identity] = depth
+        try:
+            write(inside)
+        finally:
+            del seen.around[identity]
+        digest = inside.finish()
+        if inside._outermost >= depth:
+            seen.closed[identity] = digest, value
+        else:
+            self._outermost = min(self._outermost, inside._outermost)
+        self.put_text("#", digest)
+
+    def put_definition(self, value: Any, name: str, write: Callable[[Writer], None]) -> None:
+        """Write a function or class of the user, which may use others, and they it.
+
+        Those that use each other are written one after another, each once, in the order in
+        which they are met, and named by their numbers.
+        """
+        if self._walk is not None:
+            self.put_text("=", str(self._walk.find_number(value, write)))
+            return
+        seen = self._seen
+        if id(value) not in seen.defined:
+            around, seen.around = seen.around, {}
+            seen.defined[id(value)] = name, value
+            try:
+                seen.defined[id(value)] = self._digest_definition(value, write), value
+            except BaseException:
+                del seen.defined[id(value)]
+                raise
+            finally:
+                seen.around = around
+        self.put_text("@", seen.defined[id(value)][0])
+
+    def _digest_definition(self, value: Any, write: Callable[[Writer], None]) -> str:
+        walk = _Walk()
+        writer = Writer(self._writers, self._seen, walk)
+        writer.put_definition(value, "", write)
+        while walk.waiting:
+            walk.waiting.popleft()(writer)
+        return writer.finish()
 
     def put_list(self, tag: str, value: list[Any] | tuple[Any, ...]) -> None:
         """Write a sequence; many plain items at once."""
@@ -124,7 +172,7 @@ class Writer:
         if _CODES.keys() >= kinds:
             self._put_plain_items(tag, value, kinds)
         else:
-            self.put_inside(value, lambda: self.put_many(tag, value, len(value)))
+            self.put_inside(value, lambda inside: inside.put_many(tag, value, len(value)))
 
     def _put_plain_items(
         self, tag: str, values: list[Any] | tuple[Any, ...], kinds: set[type]
@@ -180,3 +228,18 @@ class Writer:
         if sys.byteorder == "big":
             packed.byteswap()
         self.put_bytes(code, memoryview(packed).cast("B"))
+
+
+class _Walk:
+    """Definitions that are written one after another, without one call inside the other."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Callable[[Writer], None]] = deque()
+        self._numbers: dict[int, tuple[int, Any]] = {}
+
+    def find_number(self, value: Any, write: Callable[[Writer], None]) -> int:
+        """Return the number of a definition; a new one waits to be written."""
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._numbers), value
+            self.waiting.append(write)
+        return self._numbers[id(value)][0]

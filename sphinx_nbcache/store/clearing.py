@@ -65,8 +65,8 @@ class Clearing:
         """Remove records, and the objects that no other one needs."""
         names = {stored.entry.name for stored in going}
         staying = [stored for stored in inventory.records if stored.entry.name not in names]
-        # An entry that cannot be read may need what seems unused: another version wrote it.
-        is_certain = not inventory.problems
+        # What another version or user wrote may need what seems unused.
+        is_certain = all(problem.is_removable for problem in inventory.problems)
         unused = self._find_unused(inventory, staying) if is_certain else []
         freed = sum(stored.size_bytes for stored in going)
         freed += sum(inventory.sizes[path] for path in unused)

@@ -34,8 +34,8 @@ class Memos:
         return path
 
     def has(self, memo: Memo) -> bool:
-        """Return whether there is an answer to the same question."""
-        return self.get_path(memo).exists()
+        """Return whether there is a sound answer to the same question."""
+        return isinstance(self.find(memo.family, memo.key), Memo)
 
     def get_path(self, memo: Memo) -> Path:
         """Return where a memo is stored."""

@@ -7,8 +7,10 @@ are objects held in memory; artifacts may be larger than that and go from file t
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -69,14 +71,26 @@ class Objects:
         """
         size = sum(memoryview(piece).nbytes for piece in pieces)
         if size <= PIECE_BYTES:
-            return self.write(b"".join(pieces))
+            digest = self.write(b"".join(pieces))
+            self._touch(digest)
+            return digest
         digest = digest_pieces(cut_pieces(pieces))
-        if not self._is_there(digest):
+        if self._is_there(digest):
+            self._touch(digest)
+        else:
             sample = take_sample(pieces)
             is_packed = not is_plain and compress(sample) is not sample
             content = compress_pieces(cut_pieces(pieces), size) if is_packed else cut_pieces(pieces)
             self._put(digest, content, is_packed=is_packed)
         return digest
+
+    def _touch(self, digest: str) -> None:
+        """Make an object young, so that it is not taken for unused before its record is there."""
+        for path in self._paths(digest):
+            with suppress(OSError):  # it is under its other name, or another user's
+                os.utime(path)
+                if stamp := take_stamp(str(path)):
+                    self._stamps.note(_name(path), stamp)
 
     def find_plain(self, digest: str) -> Path | None:
         """Return the file that holds just the bytes of a digest; None if they are compressed.

@@ -350,9 +350,19 @@ class Store:
             lock.acquire()
         except Timeout:
             return None
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:  # the latter: no locks on this disk
             raise StoreError(self.path, f"cannot be written: {error}") from error
         return lock
+
+    def end_claim(self, key: Key, claim: Claim) -> None:
+        """Give a claim up, and leave no file of it: there is one for each value, used once.
+
+        Who waits for it with the old file open may go on beside who makes a new one: both look
+        whether there is an answer before they compute.
+        """
+        claim.release()
+        with suppress(OSError):  # somebody else holds it already, on Windows
+            (self.path / "locks" / f"{key}.lock").unlink()
 
     def find_format(self) -> str | None:
         """Return the format of the folder; None where nothing was stored yet.

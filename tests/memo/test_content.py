@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import io
 import math
+import re
 import threading
 from collections import Counter, OrderedDict, namedtuple
 from collections.abc import Callable
@@ -45,6 +47,30 @@ class Slotted:
         self.value = value
 
 
+class Tags(set[str]):
+    pass
+
+
+class Lazy:
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+
+    @functools.cached_property
+    def total(self) -> int:
+        return sum(self.values)
+
+
+def read_lazy(value: Lazy) -> Lazy:
+    """Look at what is remembered from then on."""
+    assert value.total == 1
+    return value
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
 def digest(value: Any) -> str:
     return digest_values({"x": value})
 
@@ -76,6 +102,8 @@ SAME: list[tuple[Any, Any]] = [
     (TEXTS.astype("string[pyarrow]")[3:5], TEXTS[3:5].astype("string[pyarrow]")),
     (Path("a/b"), Path("a") / "b"),
     ([[1], [1]], [one := [1], one]),
+    (Tags("abcdef"), Tags("fedcba")),
+    (Lazy([1]), read_lazy(Lazy([1]))),
 ]
 DIFFERENT: list[tuple[Any, Any]] = [
     (1, 1.0),
@@ -114,6 +142,12 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (pd.Series([1], name="a"), pd.Series([1], name="b")),
     (TEXTS.astype("string[pyarrow]"), TEXTS.astype("string[pyarrow]").replace("a", "b")),
     (pd.Series(["ab", "c"] * 9), pd.Series(["a", "bc"] * 9)),
+    (slice(1, 2, 3), (1, 2, 3)),
+    ({1}, frozenset({1})),
+    (re.compile("a"), ("a", 32)),
+    (np.frombuffer(b"abcdefgh" * 8, "S1"), np.frombuffer(b"abcdefgh" * 8, "S16")),
+    (pd.Series([None, "a"], dtype=object), pd.Series([math.nan, "a"], dtype=object)),
+    (functools.partial(max, 1), functools.partial(max, 2)),
     (Decimal("1.0"), Decimal("1.00")),
     (dt.date(2020, 1, 1), dt.date(2020, 1, 2)),
     (int, float),
@@ -218,6 +252,41 @@ def test_an_object_that_fails_when_it_is_read_is_refused_with_its_words() -> Non
 
     with pytest.raises(NotMemoizableError, match=r"x: .*no content"):
         digest(Broken())
+
+
+def test_flags_that_have_no_name_do_not_change_those_that_have() -> None:
+    before = digest(Access.READ)
+    assert digest(Access.READ | Access.WRITE) != digest(Access(0)) != before
+    assert digest(Access.READ) == before
+
+
+def test_functions_that_are_not_found_by_their_names_are_refused() -> None:
+    with pytest.raises(NotMemoizableError, match="not found by its name"):
+        digest(np.frompyfunc(lambda x: x, 1, 1))
+    assert digest(np.sqrt) != digest(np.exp)
+
+
+def test_what_is_shared_and_entangled_takes_no_longer_than_it_is_large() -> None:
+    pair: Any = ()
+    for _ in range(100):
+        pair = (pair, pair)
+    nodes = [Slotted([]) for _ in range(30)]
+    for node in nodes:
+        node.value = nodes
+    assert digest(pair) != digest(nodes)
+
+
+def test_columns_of_every_kind_have_content() -> None:
+    pa = pytest.importorskip("pyarrow")
+    times = pd.Series(pd.to_datetime(["2020", None]))
+    columns = [
+        times.astype(pd.ArrowDtype(pa.timestamp("us"))),
+        pd.Series(pd.period_range("2020", periods=2)),
+        pd.Series(pd.interval_range(0, 2)),
+        pd.Series(pd.arrays.SparseArray([0, 1])),
+        pd.Series([dt.date(2020, 1, 1), None]),
+    ]
+    assert len(set(map(digest, columns))) == len(columns)
 
 
 def test_large_dicts_count_by_content_too() -> None:

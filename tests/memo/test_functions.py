@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 import textwrap
@@ -16,6 +17,8 @@ import pytest
 
 from sphinx_nbcache import memo
 from sphinx_nbcache.errors import NotMemoizableError
+from sphinx_nbcache.model import Memo
+from sphinx_nbcache.store import Store
 from tests.conftest import RunPython, StartPython
 from tests.memo.conftest import Load
 
@@ -164,11 +167,133 @@ class TestCode:
         assert is_hit(load(helpers=helpers, one=write(body)), 1)
         assert not is_hit(load(helpers=helpers.replace("2", "3"), one=write(body)), 1)
 
+    @pytest.mark.parametrize(
+        ("head", "old", "new"),
+        [
+            ("class Used:\n    best = max\n", "max", "min"),
+            ("class Used:\n    @staticmethod\n    def m(*a): pass\n", "static", "class"),
+            ("class Used:\n    def __hash__(self): return 2\n", "2", "3"),
+            (
+                "class M(type):\n    def __call__(s): return 2\n"
+                "class Used(metaclass=M):\n    pass\n",
+                "2",
+                "3",
+            ),
+            (
+                "import dataclasses\nUsed = dataclasses.make_dataclass('P', [('x', int, 2)])\n",
+                "2",
+                "3",
+            ),
+            (
+                "import functools\n@functools.singledispatch\ndef Used(x=0): return 0\n"
+                "@Used.register\ndef _(x: int): return 2\n",
+                "2",
+                "3",
+            ),
+            ("def Used(): return Used.k\nUsed.k = 2\n", "2", "3"),
+        ],
+        ids=["builtin", "kind", "hash", "metaclass", "made", "dispatch", "attribute"],
+    )
+    def test_all_that_a_class_or_function_is_made_of_counts(
+        self, load: Load, head: str, old: str, new: str
+    ) -> None:
+        text = write("def f():\n    return [Used, Used.k] and 1", head)
+        text = text if "Used.k =" in head else text.replace(", Used.k", "")
+        load(one=text).f()
+        assert is_hit(load(one=text))
+        assert not is_hit(load(one=text.replace(old, new)))
+
+    def test_a_method_that_uses_what_has_no_content_is_named(self, load: Load) -> None:
+        head = "import threading\nlock = threading.Lock()\n"
+        head += "class Model:\n    def run(self):\n        with lock:\n            return 2\n"
+        module = load(one=write("def f():\n    return Model().run()", head))
+        with pytest.warns(memo.MemoWarning, match="Model.run uses the global lock"):
+            assert module.f() == 2
+
+    def test_a_wrapper_counts_with_what_it_was_told(self, load: Load) -> None:
+        head = """
+            import functools
+            def times(n):
+                def decorate(function):
+                    @functools.wraps(function)
+                    def wrapper(*args, extra=1):
+                        return function(*args) * n * extra
+                    return wrapper
+                return decorate
+            """
+        text = write("@times(2)\ndef f(x):\n    return x", head)
+        module = load(one=text)
+        assert [module.f(1), module.f(1, extra=3)] == [2, 6]
+        assert is_hit(module, 1, extra=3)
+        assert not is_hit(load(one=text.replace("times(2)", "times(5)")), 1)
+        assert not is_hit(load(one=text.replace("extra=1", "extra=4")), 1)
+
+    def test_many_functions_that_call_each_other_are_no_problem(self, load: Load) -> None:
+        head = "".join(f"def g{n}(x):\n    return g{n + 1}(x)\n" for n in range(300))
+        head += "def g300(x):\n    return x\n"
+        text = write("def f(x):\n    return g250(x)", head)
+        module = load(one=text)
+        module.f(1)
+        assert is_hit(module, 1)
+        assert not is_hit(load(one=text.replace("return x\n", "return -x\n")), 1)
+
+    def test_classes_that_use_each_other_are_no_problem(self, load: Load) -> None:
+        head = "".join(
+            f"class C{n}:\n" + "".join(f"    def m{k}(self): return C{k}\n" for k in range(12))
+            for n in range(12)
+        )
+        module = load(one=write("def f():\n    return C0.__name__", head))
+        module.f()
+        assert is_hit(module)
+
+    def test_an_abstract_protocol_is_a_class_like_others(self, load: Load) -> None:
+        head = "from typing import Protocol\nclass P(Protocol):\n    def m(self): ...\n"
+        head += "class Q(P):\n    def m(self): return 1\n"
+        module = load(one=write("def f():\n    return Q().m()", head))
+        module.f()
+        assert is_hit(module)
+
     def test_what_pickle_notes_on_a_class_does_not_count(self, load: Load) -> None:
         text = write("def f():\n    return Result()", "class Result:\n    pass\n")
         module = load(one=text)
         module.f()
         assert "__slotnames__" in vars(module.Result)
+        assert is_hit(module)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "def f():\n    from . import low\n    return low.k",
+            "def f():\n    from .low import k\n    return k",
+            "def f():\n    from package import low\n    return low.k",
+            "def f():\n    import package.low as low\n    return low.k",
+            "def f():\n    from package import middle\n    return middle.k",
+            "def f():\n    from spread.part import k\n    return k",
+        ],
+    )
+    def test_every_form_of_import_inside_a_function_is_followed(
+        self, run_python: RunPython, memo_project: Path, body: str
+    ) -> None:
+        folder = memo_project / "package"
+        for name in ("package", "spread"):
+            (memo_project / name).mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "middle.py").write_text("from .low import k\n")
+        (folder / "main.py").write_text(write(body))
+        found = []
+        for value in ("2", "2", "3"):
+            for path in (folder / "low.py", memo_project / "spread/part.py"):
+                path.write_text(f"k = {value}\n")
+            code = "from package.main import f; print(f(), f.cache_info().hits, f(), end='')"
+            found.append(run_python(code).stdout)
+        assert found == ["2 0 2", "2 1 2", "3 0 3"]
+
+    def test_looking_what_is_imported_imports_nothing(self, load: Load, memo_project: Path) -> None:
+        module = load(one=write("def f():\n    return 1\n    import heavy.part"))
+        (memo_project / "heavy").mkdir()
+        (memo_project / "heavy/__init__.py").write_text("raise SystemExit('imported')")
+        (memo_project / "heavy/part.py").touch()
+        module.f()
         assert is_hit(module)
 
     def test_classes_count_with_their_methods(self, load: Load) -> None:
@@ -326,6 +451,36 @@ class TestTrouble:
         with pytest.warns(memo.MemoWarning, match="not stored.*closed"):
             assert type(module.f()).__name__ == "Odd"
 
+    def test_a_number_of_very_many_digits(self, load: Load) -> None:
+        module = load(one=write("def f():\n    return 10**5000"))
+        assert module.f() == 10**5000
+        assert is_hit(module)
+
+    def test_a_folder_that_cannot_be(self, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = load(one=write("def f():\n    return 5"))
+        monkeypatch.setenv("NBCACHE_MEMO_PATH", "~nobodyhere/x")
+        with pytest.warns(memo.MemoWarning, match="not memoized"):
+            assert module.f() == 5
+
+    def test_a_pickle_under_another_name_does_not_run(self, load: Load, memo_project: Path) -> None:
+        head = "class Result:\n    pass\n"
+        module = load(one=write("def f():\n    return Result()", head))
+        module.f()
+        store = Store(memo_project / ".nbcache")
+        (path,) = store.memos.list_paths()
+        known = store.memos.read(path)
+        assert isinstance(known, Memo)
+        store.memos.write(dataclasses.replace(known, is_pickled=False))
+        with pytest.warns(memo.MemoWarning, match="NotTrustedError"):
+            module.f()
+
+    def test_objects_that_are_gone_are_no_answer(self, load: Load, memo_project: Path) -> None:
+        module = load(one=write("def f():\n    return b'x' * 10_000"))
+        module.f()
+        for path in memo_project.glob(".nbcache/objects/*/*"):
+            path.unlink()
+        assert not module.f.is_cached()
+
     def test_a_damaged_record_is_computed_again(self, load: Load, memo_project: Path) -> None:
         module = load(one=write("def f():\n    return 5"))
         module.f()
@@ -396,6 +551,11 @@ def test_who_has_waited_long_enough_computes_itself(
         time.sleep(0.05)
     impatient = COUNTING.replace("@memo(", "memo.config.wait_s = 0.5\n@memo(", 1)
     assert run_python(impatient.replace("time.sleep(1)", "time.sleep(1 - 1)"), 7).stdout == "7\n"
+
+
+def test_no_lock_stays_behind(load: Load, memo_project: Path) -> None:
+    load(one=write("def f():\n    return 5")).f()
+    assert list((memo_project / ".nbcache/locks").iterdir()) == []
 
 
 def test_threads_compute_a_call_once(load: Load) -> None:

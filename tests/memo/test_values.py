@@ -55,7 +55,9 @@ SAFE: list[Any] = [
     math.inf,
     -0.0,
     1 - 2j,
-    "a\ud800\n",
+    "a\n\u00e4\U0001f600",
+    [10**5000],
+    (((1,),),),
     b"\0" * 10_000,
     bytearray(b"ab"),
     [1, [2.5, None]],
@@ -101,6 +103,12 @@ PICKLED: list[Any] = [
     pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2020", periods=2, freq="D")),
     dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
     ValueError("a", 1),
+    "\ud83d" + "\ude00",
+    np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])[0],
+    np.zeros(3, dtype=np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+    pd.DataFrame({"a": [True, math.nan]}),
+    pd.DataFrame({"z": pd.to_datetime(["2020"]).tz_localize(dt.UTC)}),
+    pd.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False),
 ]
 
 

@@ -172,3 +172,26 @@ def test_parts_in_pieces_are_stored_as_their_bytes(
     again.make()
     kept = again.objects.find_plain(again.objects.write_pieces(pieces, is_plain=True))
     assert kept is not None or size <= 1 << 20
+
+
+def test_an_import_mends_what_is_damaged(store: Store, tmp_path: Path) -> None:
+    memo = save(store, "a")
+    store.export_to(tmp_path / "archive")
+    get_path(store, memo).write_bytes(b"{")
+    assert store.import_from(tmp_path / "archive").memos == (memo,)
+    assert find(store, memo) == memo
+
+
+def test_an_old_object_that_is_used_again_is_young(store: Store) -> None:
+    part = os.urandom(5000)
+    memo = save(store, "a", part=part)
+    (path,) = store.objects.list_paths()
+    os.utime(path, (0, 0))
+    assert save(store, "b", part=part).objects == memo.objects
+    assert path.stat().st_mtime > 1e9
+    assert store.objects.find_plain(memo.objects[0]) is not None
+
+
+def test_a_torn_record_keeps_nothing_from_being_removed(store: Store) -> None:
+    get_path(store, save(store, "a", part=os.urandom(5000))).write_bytes(b"{")
+    assert store.prune(Limits()).objects == 1
