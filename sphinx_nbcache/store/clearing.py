@@ -5,6 +5,7 @@ Owns the order in which things are removed while others read and write.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +72,8 @@ class Clearing:
         freed = sum(stored.size_bytes for stored in going)
         freed += sum(inventory.sizes[path] for path in unused)
         if not is_dry:
-            self.unlink([*(stored.path for stored in going), *unused])
+            self.unlink(stored.path for stored in going)
+            self.remove_objects(unused)
             self._index.forget_entries(sorted(names))
         return Pruned(
             entries=list_entries(going),
@@ -94,11 +96,48 @@ class Clearing:
             return []
         if self._is_busy():
             unused = [path for path in unused if not is_young(path, than_s=ABANDONED_S)]
-        before = {stored.path for stored in inventory.records}
-        now = self._take_inventory().records
-        new = [stored for stored in now if stored.path not in before]
-        needed = frozenset().union(self._index.find_failed_outputs(), *(s.needs for s in new))
+        needed = self._find_needed(inventory)
         return [path for path in unused if self._objects.get_digest(path) not in needed]
+
+    def _find_needed(self, before: Inventory | None = None) -> frozenset[str]:
+        """Return the digests that records need now, and failed runs.
+
+        :param before: leave out records that were there already, and are as they were.
+        """
+        known = {stored.path: stored.entry for stored in before.records} if before else {}
+        now = self._take_inventory().records
+        new = (stored for stored in now if known.get(stored.path) != stored.entry)
+        return frozenset().union(self._index.find_failed_outputs(), *(s.needs for s in new))
+
+    def remove_objects(self, paths: Iterable[Path]) -> None:
+        """Remove objects that nothing needs, unless somebody has begun to need them.
+
+        They are put aside first. Who looked for one before that holds a claim until the
+        record is there, or has made it young (``Objects.write``); who looks later finds
+        nothing, and writes it again. Raises StoreError.
+        """
+        try:
+            aside = dict(self._put_aside(paths))
+            if not aside:
+                return
+            is_busy = self._is_busy()  # before the records are read: that is the point
+            needed = self._find_needed()
+            for path, draft in aside.items():
+                is_wanted = self._objects.get_digest(path) in needed
+                if is_wanted or (is_busy and is_young(draft, than_s=ABANDONED_S)):
+                    draft.replace(path)
+                else:
+                    draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(self._path, f"cannot be cleaned: {error}") from error
+
+    def _put_aside(self, paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+        for number, path in enumerate(paths):
+            draft = self._path / "tmp" / f"aside-{os.getpid()}-{number}"
+            draft.parent.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):  # somebody else has removed it
+                path.replace(draft)
+                yield path, draft
 
     def _is_busy(self) -> bool:
         """Return whether some process runs a notebook for this store now."""

@@ -58,8 +58,13 @@ class Objects:
         self._stamps = stamps
 
     def write(self, data: bytes) -> str:
-        """Store bytes, unless they are there and sound; return their digest."""
+        """Store bytes, unless they are there and sound; return their digest.
+
+        What is there is made young before it is looked at: so whoever removes what nothing
+        needs sees that it is about to be needed, or this one sees that it is gone.
+        """
         digest = digest_bytes(data)
+        self._touch(digest)
         if self.read(digest) is None:
             self._write_new(digest, data)
         return digest
@@ -71,13 +76,10 @@ class Objects:
         """
         size = sum(memoryview(piece).nbytes for piece in pieces)
         if size <= PIECE_BYTES:
-            digest = self.write(b"".join(pieces))
-            self._touch(digest)
-            return digest
+            return self.write(b"".join(pieces))
         digest = digest_pieces(cut_pieces(pieces))
-        if self._is_there(digest):
-            self._touch(digest)
-        else:
+        self._touch(digest)
+        if not self._is_there(digest):
             sample = take_sample(pieces)
             is_packed = not is_plain and compress(sample) is not sample
             content = compress_pieces(cut_pieces(pieces), size) if is_packed else cut_pieces(pieces)
@@ -85,12 +87,9 @@ class Objects:
         return digest
 
     def _touch(self, digest: str) -> None:
-        """Make an object young, so that it is not taken for unused before its record is there."""
         for path in self._paths(digest):
-            with suppress(OSError):  # it is under its other name, or another user's
+            with suppress(OSError):  # it is not there, or another user's
                 os.utime(path)
-                if stamp := take_stamp(str(path)):
-                    self._stamps.note(_name(path), stamp)
 
     def find_plain(self, digest: str) -> Path | None:
         """Return the file that holds just the bytes of a digest; None if they are compressed.
@@ -128,6 +127,7 @@ class Objects:
         if file.stamp.size <= PIECE_BYTES:
             return self.write(b"".join(file.iterate()))
         digest = digest_pieces(file.iterate())
+        self._touch(digest)
         if not self._is_there(digest):
             head = next(file.iterate())
             is_packed = compress(head) is not head

@@ -227,8 +227,10 @@ class Store:
         records = (self.entries, self.memos)
         problems = find_problems(records, self.objects, self._clearing.list_unused)
         if repair:
-            going = (problem.path for problem in problems if problem.is_removable)
-            self._clearing.unlink([*going, *self._clearing.list_abandoned()])
+            going = [problem for problem in problems if problem.is_removable]
+            self._clearing.unlink(problem.path for problem in going if problem.is_damage)
+            self._clearing.remove_objects(p.path for p in going if not p.is_damage)
+            self._clearing.unlink(self._clearing.list_abandoned())
         return problems
 
     def change_project(self, work: Callable[[ProjectList], tuple[ProjectList, _T]]) -> _T:
