@@ -166,6 +166,8 @@ def import_entries(cache: NotebookCache, archive: Path) -> None:
     for problem in imported.problems:
         click.echo(problem, err=True)
     new = count(len(imported.entries), "new entry", "new entries")
+    if imported.memos:
+        new += f", {count(len(imported.memos), 'new memo')}"
     click.echo(f"{new}, {imported.known} known already")
     if imported.problems:
         raise SystemExit(1)
