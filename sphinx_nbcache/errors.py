@@ -12,6 +12,7 @@ NbCacheError
 ├── NotMemoizableError     a value cannot be part of a question: name others, or do without
 ├── MissingExtraError      a library for this is not installed: install the extra
 ├── GitError               git is not there or refuses: go into a repository, or install git
+├── RemoteError            a remote cannot be used: mend address, credentials or network
 └── StoreError             the store's folder cannot be used: mend rights or space
 
 How a notebook ended is never an exception: see ``model.Outcome``.
@@ -136,6 +137,16 @@ class GitError(NbCacheError):
         self.folder = folder
         self.reason = reason
         super().__init__(f"{folder}: {reason}")
+
+
+class RemoteError(NbCacheError):
+    """A remote cannot be reached, or refuses what is asked of it."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        """Without what could be secret in it."""
+        self.reason = reason
+        super().__init__(f"remote {address}: {reason}")
 
 
 class StoreError(NbCacheError):

@@ -50,6 +50,7 @@ HOMES = {
     "sqlite3": {"store"},
     "zstandard": {"store"},
     "filelock": {"store"},
+    "fsspec": {"store"},
     "click": {"cli", "sphinx_ext"},  # a directive runs click commands of anyone
     "rich": {"cli"},
     "blake3": {"memo"},

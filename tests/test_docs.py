@@ -77,6 +77,8 @@ LISTINGS = [
     "nbcache prune",
     "nbcache doctor",
     "nbcache import-jupyter-cache",
+    "nbcache remote status",
+    "nbcache remote prune",
 ]
 
 
@@ -93,6 +95,7 @@ DESTRUCTIVE = [
     "nbcache cache clear",
     "nbcache project clear",
     "nbcache prune",
+    "nbcache remote prune",
 ]
 
 

@@ -22,6 +22,7 @@ from sphinx_nbcache.errors import (
     NotExecutedError,
     NotMemoizableError,
     RecordNotFoundError,
+    RemoteError,
     StoreError,
 )
 
@@ -38,6 +39,7 @@ ALL = [
     NotMemoizableError("the argument x", "a generator is used up when it is read"),
     MissingExtraError("dask", "dask"),
     GitError(PATH, "this folder is in no git repository"),
+    RemoteError("s3://bucket", "access is denied"),
     StoreError(PATH, "cannot be written"),
 ]
 
@@ -52,7 +54,10 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree() -> None:
 def test_an_error_says_what_and_where_in_one_line(error: NbCacheError) -> None:
     text = str(error)
     assert "\n" not in text
-    places = ("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: ", "12: ", "the argument x: ", "dask ")
+    places = (
+        *("jobs = 'x': ", f"{PATH}: ", f"cache {PATH}: ", "12: ", "the argument x: ", "dask "),
+        "remote s3://",
+    )
     assert text.startswith(places)
 
 

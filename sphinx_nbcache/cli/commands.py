@@ -20,6 +20,7 @@ from sphinx_nbcache.cli.notebook_group import notebook
 from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.project_group import project
+from sphinx_nbcache.cli.remote_group import remote
 from sphinx_nbcache.cli.stripping import strip
 from sphinx_nbcache.cli.tables import list_json
 
@@ -74,7 +75,7 @@ def verify(cache: NotebookCache, repair: bool, is_json: bool) -> None:
 
 
 _COMMANDS = (
-    *(notebook, cache_group, project),
+    *(notebook, cache_group, project, remote),
     *(why, plan, status, check),
     *(prune, stats, export_entries, import_entries, import_jupyter_cache),
     *(strip, doctor),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphinx_nbcache.cli.opening import pass_cache
+from sphinx_nbcache.cli.opening import Command, pass_cache
 from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.questions import confirm, take_force
 from sphinx_nbcache.cli.tables import (
@@ -50,13 +52,30 @@ _SIZE = _Checked("size", check_size, 'a size such as "2 GB" or "500 MB"')
 _AGE = _Checked("age", check_duration, 'a duration such as "90d", "12h"')
 
 
+def take_limits(age_help: str) -> Callable[[Command], Command]:
+    """Add the options of a command that prunes.
+
+    :param age_help: what an age is counted from.
+    """
+    options = (
+        click.option("--max-size", type=_SIZE, help='Bytes of all that is kept, such as "2 GB".'),
+        click.option("--max-age", type=_AGE, help=f'Time since {age_help}, such as "90d".'),
+        click.option("--max-count", type=click.IntRange(0), help="Number of entries."),
+        click.option("--dry-run", is_flag=True, help="Only tell what would go."),
+        take_force,
+        take_json,
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 @click.command()
-@click.option("--max-size", type=_SIZE, help='Bytes on the disk, such as "2 GB".')
-@click.option("--max-age", type=_AGE, help='Time since an entry answered last, such as "90d".')
-@click.option("--max-count", type=click.IntRange(0), help="Number of entries.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
-@take_force
-@take_json
+@take_limits("an entry answered last")
 @pass_cache
 def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
     cache: NotebookCache,
@@ -71,19 +90,27 @@ def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
     Entries that save the fewest seconds for each byte go first, then those used longest ago.
     """
-    if is_json and not (force or dry_run):
-        raise click.UsageError("with --json nothing is asked: add -f, or --dry-run")
     limits: dict[str, Any] = {
         "max_size_bytes": max_size,
         "max_age_s": max_age,
         "max_count": max_count,
     }
-    pruned = cache.entries.prune(dry_run=True, **limits)
+    prune_place(partial(cache.entries.prune, **limits), dry_run, force, is_json)
+
+
+def prune_place(prune: Callable[..., Pruned], dry_run: bool, force: bool, is_json: bool) -> None:
+    """Tell what pruning would take, ask, and do it.
+
+    :param prune: takes ``dry_run``, and returns what goes.
+    """
+    if is_json and not (force or dry_run):
+        raise click.UsageError("with --json nothing is asked: add -f, or --dry-run")
+    pruned = prune(dry_run=True)
     if not dry_run and (pruned.entries or pruned.memos or pruned.objects):
         if not force:
             click.echo(_describe(pruned, "would go"))
         confirm("Remove them?", force=force)
-        pruned = cache.entries.prune(**limits)
+        pruned = prune(dry_run=False)
     if is_json:
         write_json(
             {

@@ -1,5 +1,6 @@
 """Every option, declared once, and the places that follow from them."""
 
+from sphinx_nbcache.config.address import SIGNING_VARIABLE, has_secrets, mask_address
 from sphinx_nbcache.config.checks import check_duration, check_jobs, check_seconds, check_size
 from sphinx_nbcache.config.options import OPTIONS, Config, Option, choose_options
 from sphinx_nbcache.config.place import (
@@ -23,6 +24,7 @@ __all__ = [
     "MEMO_PATH_VARIABLE",
     "OPTIONS",
     "ROOT_MARKS",
+    "SIGNING_VARIABLE",
     "Config",
     "Option",
     "check_duration",
@@ -33,5 +35,7 @@ __all__ = [
     "find_cache_path",
     "find_executor",
     "find_project_root",
+    "has_secrets",
     "list_executors",
+    "mask_address",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sphinx_nbcache.config.address import check_address, mask_address
 from sphinx_nbcache.config.checks import (
     check_capacities,
     check_choice,
@@ -33,6 +34,7 @@ from sphinx_nbcache.config.plugins import EXECUTORS, WrongValueError, check_exec
 from sphinx_nbcache.errors import ConfigurationError
 
 ON_ERROR = ("fail", "warn")
+REMOTE_MODES = ("read", "read-write")
 KERNEL_STARTS = ("auto", "fork", "spawn")
 TRACKED = ("files", "listings", "missing", "modules", "packages", "python")
 """The classes of inputs that ``track`` sets a level for."""
@@ -72,7 +74,8 @@ class Option:
         except WrongValueError as error:
             raise ConfigurationError(name, value, f"{self.expected}; {error}") from error
         except (ValueError, TypeError) as error:
-            raise ConfigurationError(name, value, self.expected) from error
+            shown = mask_address(value) if isinstance(value, str) else value
+            raise ConfigurationError(name, shown, self.expected) from error
 
 
 OPTIONS = (
@@ -238,6 +241,34 @@ OPTIONS = (
         "NBCACHE_ENTRIES_PER_KEY",
     ),
     Option(
+        "remote",
+        "",
+        "an address such as s3://bucket/folder",
+        "Address of a remote, a cache that several machines share: `s3://bucket/folder`, "
+        "`gs://...`, `az://...`, `file:///folder`, or what else fsspec knows. Outputs that are not "
+        "in the cache here are taken from there. Keep passwords out of it: credentials come from "
+        "where the library of the address looks for them.",
+        check_address,
+        "NBCACHE_REMOTE",
+    ),
+    Option(
+        "remote_mode",
+        "read",
+        "one of " + ", ".join(REMOTE_MODES),
+        "What a build may do with the remote. `read`: take outputs from it. `read-write`: put "
+        "there what it has run, too.",
+        check_choice(*REMOTE_MODES),
+        "NBCACHE_REMOTE_MODE",
+    ),
+    Option(
+        "remote_timeout",
+        30,
+        "a number of seconds above 0, or None",
+        "How long in seconds a remote may give no sign of life until the build goes on without it.",
+        check_seconds,
+        "NBCACHE_REMOTE_TIMEOUT",
+    ),
+    Option(
         "check_ignore",
         (),
         "a list of regular expressions",
@@ -315,6 +346,11 @@ class Config:
     depends: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     entries_per_key: int = 10
+    remote: str = ""
+    """Address; empty for none."""
+    remote_mode: str = "read"
+    remote_timeout: float | None = 30
+    """Seconds; None for no limit."""
     check_ignore: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
     cli_folder: Path | None = None

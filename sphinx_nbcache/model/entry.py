@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from sphinx_nbcache.model.digest import digest_json
+from sphinx_nbcache.model.digest import digest_json, to_canonical_json
 from sphinx_nbcache.model.inputs import Inputs
 from sphinx_nbcache.model.key import Key
 from sphinx_nbcache.model.outcome import Artifact, CellRun
@@ -47,6 +47,8 @@ class Entry:
     notes: tuple[str, ...] = ()
     """What makes it more than its inputs: ``network``, ``processes``, ``unobserved``,
     ``imported``."""
+    signature: str = ""
+    """Made with a key by whoever stored it; empty where there was none."""
 
     @property
     def name(self) -> str:
@@ -60,7 +62,21 @@ class Entry:
         return (self.outputs, *(artifact.digest for artifact in files))
 
     def to_bytes(self) -> bytes:
-        """Serialise to the stored form: readable JSON, sealed with its own digest."""
+        """Serialise to the stored form: readable JSON, sealed with its own digest.
+
+        The seal covers the signature, so that versions that know of none can read it.
+        """
+        value = self._to_json()
+        if self.signature:
+            value["signature"] = self.signature
+        value["seal"] = digest_json(value)
+        return json.dumps(value, indent=1).encode("ascii") + b"\n"
+
+    def to_signable(self) -> bytes:
+        """Return what a signature is made of: all but signature and seal."""
+        return to_canonical_json(self._to_json())
+
+    def _to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {
             "format": ENTRY_FORMAT,
             "key": self.key,
@@ -76,8 +92,7 @@ class Entry:
         }
         if self.left:
             value["left"] = [[a.path, a.digest, a.mode] for a in self.left]
-        value["seal"] = digest_json(value)
-        return json.dumps(value, indent=1).encode("ascii") + b"\n"
+        return value
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Entry:
@@ -89,7 +104,7 @@ class Entry:
         try:
             value = json.loads(data)
             seal, found = value.pop("seal"), value["format"]
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise ValueError("torn: not a complete JSON record") from error
         if found != ENTRY_FORMAT:
             raise ForeignFormatError(f"format {found!r}, this version reads format {ENTRY_FORMAT}")
@@ -102,7 +117,8 @@ class Entry:
 
     @classmethod
     def _from_json(cls, value: dict[str, Any]) -> Entry:
-        texts = (value["outputs"], value["kernel"], value["source"], *value["notes"])
+        signature = value.get("signature", "")
+        texts = (value["outputs"], value["kernel"], value["source"], signature, *value["notes"])
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
         if not all(math.isfinite(value[name]) for name in ("executed_at", "seconds")):
@@ -119,6 +135,7 @@ class Entry:
             artifacts=tuple(itertools.starmap(_make_artifact, value["artifacts"])),
             left=tuple(itertools.starmap(_make_artifact, value.get("left", ()))),
             notes=tuple(value["notes"]),
+            signature=signature,
         )
 
 

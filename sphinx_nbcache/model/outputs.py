@@ -59,14 +59,14 @@ class Outputs:
         Raises ValueError for anything but this format.
         """
         head, _, tail = data.partition(b"\n")
-        value = json.loads(head)
         try:
+            value = json.loads(head)
             if value["format"] != OUTPUTS_FORMAT:
                 raise ValueError(f"outputs of format {value['format']!r}")
             cells = [CellOutputs(cell[0], cell[1]) if cell else None for cell in value["cells"]]
             _put_back(cells, value["blocks"], memoryview(tail))
             return cls(tuple(cells), value["metadata"])
-        except (TypeError, LookupError) as error:
+        except (TypeError, LookupError, AttributeError, RecursionError) as error:
             raise ValueError("not outputs of a notebook") from error
 
 

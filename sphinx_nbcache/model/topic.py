@@ -18,3 +18,5 @@ class Topic(StrEnum):
     """A file that a notebook wrote cannot be kept, or be put back."""
     KERNEL = "kernel"
     """Kernels cannot be started or limited in the way that was asked for."""
+    REMOTE = "remote"
+    """The remote cache, or something in it, cannot be used."""

@@ -20,6 +20,7 @@ from sphinx_nbcache.pipeline.notebook_list import ListedNotebook, NotebookList
 from sphinx_nbcache.pipeline.plan import apply_execution_metadata, find_exclusion, make_plan
 from sphinx_nbcache.pipeline.progress import Progress, Silence
 from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.remote_cache import Moved, RemoteCache, RemoteStatus, Trial
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
 from sphinx_nbcache.pipeline.taking_over import take_over
@@ -52,6 +53,7 @@ __all__ = [
     "ListedFile",
     "ListedNotebook",
     "Lookup",
+    "Moved",
     "NotebookCache",
     "NotebookList",
     "Patient",
@@ -59,12 +61,15 @@ __all__ = [
     "Project",
     "Reading",
     "Remark",
+    "RemoteCache",
+    "RemoteStatus",
     "Silence",
     "Source",
     "Standing",
     "State",
     "Stats",
     "Stripped",
+    "Trial",
     "Verdict",
     "apply_execution_metadata",
     "build",

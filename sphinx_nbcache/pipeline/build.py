@@ -60,7 +60,7 @@ def build(  # noqa: PLR0913 - what the three callers have to say
         progress.warn(notice)
     for problem in declare_for_all(project)[1]:
         progress.warn(problem, Topic.METADATA)
-    lookup = lookup or Lookup(project, progress.digest)
+    lookup = lookup or Lookup(project, progress.digest, is_online=True)
     work = _Build(list(sources), reading, project, progress, lookup)
     return work.run(rerun, unchanged, fail_fast=fail_fast)
 
@@ -97,6 +97,7 @@ class _Build:
         for name, artifacts in unchanged.items():
             self._collection.restorer.restore(name, artifacts)
         stale = self._collection.collect(self._sources, rerun)
+        self._tell_of_remote()
         if self._project.config.frozen:
             for item in stale:
                 self._outcomes[item.plan.name] = _refuse(item)
@@ -106,10 +107,16 @@ class _Build:
         if stale:
             self._fly(stale, edges, fail_fast=fail_fast)
         self._changed.update(self._collection.restorer.written)
+        self._lookup.sharing.finish()
+        self._tell_of_remote()
         self._warn_of_patterns()
         self._note()
         outcomes = sorted(self._outcomes.values(), key=lambda outcome: outcome.name)
         return Report(tuple(outcomes), self._seconds, frozenset(self._changed))
+
+    def _tell_of_remote(self) -> None:
+        for notice in self._lookup.sharing.take_notices():
+            self._progress.warn(notice, Topic.REMOTE)
 
     def _fly(self, stale: list[Stale], edges: Edges, *, fail_fast: bool) -> None:
         """Run notebooks, and those that read what these have written."""

@@ -26,6 +26,8 @@ from sphinx_nbcache.reading import decode_text, read_bytes
 from sphinx_nbcache.store import PageRow
 
 READ_ERROR = "NotebookReadError"
+FROM_CACHE = "outputs in the cache"
+FROM_REMOTE = "outputs from the remote cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Collection:
         self._tried: set[tuple[str, str]] = set()
         """Notebook and file that it was run again for: once is enough."""
         self._reconsidered: set[str] = set()
+        self._refused = 0
+        """Number of entries that are not signed, of those that were looked at."""
 
     def collect(self, sources: Iterable[Source], rerun: Mapping[str, str]) -> list[Stale]:
         """Read and look up sources; return those that have to run.
@@ -144,13 +148,13 @@ class Collection:
 
         A hit puts back what its notebook wrote, which may be what another one reads: so those
         that missed are asked once more, as long as there was something new; and those that
-        hit, because something was not there yet.
+        hit, because something was not there yet. What the remote has is new, too.
         """
         missed: list[tuple[_Pending, Answer]] = []
         landed: dict[str, _Pending] = {}
-        is_first = has_restored = True
-        while has_restored and pending:
-            missed, has_restored = [], False
+        is_first = has_news = True
+        while has_news and pending:
+            missed, has_news = [], False
             for item in pending:
                 answer = self._lookup.look_up(item.asked)
                 if is_first:
@@ -160,10 +164,12 @@ class Collection:
                     missed.append((item, replace(answer, entry=None)))
                 else:
                     landed[item.source.name] = item
-                    has_restored |= bool(hit.written)
+                    has_news |= bool(hit.written)
             pending, is_first = [item for item, _ in missed], False
-            if has_restored:
+            if has_news:
                 pending += self._reconsider(landed)
+            has_news |= self._lookup.bring(item.asked for item in pending)
+        self._warn_of_refused()
         return [stale for item, answer in missed for stale in self._make_stale(item, answer)]
 
     def _reconsider(self, landed: dict[str, _Pending]) -> list[_Pending]:
@@ -186,10 +192,21 @@ class Collection:
         restored = self.restorer.restore(item.source.name, entry.artifacts, entry.inputs)
         if restored.lost:
             return None  # told of by the restorer: only a run brings it back
-        self._note(make_hit(item.source, answer))
+        is_brought = entry.name in self._lookup.sharing.brought
+        reason = FROM_REMOTE if is_brought else FROM_CACHE
+        self._note(make_hit(item.source, answer, reason))
         return restored
 
+    def _warn_of_refused(self) -> None:
+        if self._refused:
+            self._progress.warn(
+                f"{self._refused} entries of the cache are not signed with one of the keys of "
+                "NBCACHE_SIGNING_KEY and count as not cached"
+            )
+        self._refused = 0
+
     def _warn_of_damage(self, answer: Answer) -> None:
+        self._refused += answer.refused
         for problem in answer.damaged:
             self._progress.warn(f"{problem}; {answer.asked.name} counts as not cached")
 

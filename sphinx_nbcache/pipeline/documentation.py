@@ -14,13 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sphinx_nbcache.config import has_secrets
 from sphinx_nbcache.model import Settings
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.project import Project
 from sphinx_nbcache.store import Index, PageRow
 
 _MEMO = "options of the documentation"
-_OPTIONS = ("check_ignore", "depends", "env", "executor", "executor_options", "track")
+_OPTIONS = (
+    *("check_ignore", "depends", "env", "executor", "executor_options", "track"),
+    *("remote", "remote_mode"),
+)
 """The options that count for every front door: not those that say how one build runs."""
 
 
@@ -79,11 +83,17 @@ def note_documentation(
         folder=project.relate(project.folder),
         source_folder=project.relate(source_folder),
         settings=settings,
-        options={name: getattr(project.config, name) for name in _OPTIONS},
+        options=_choose_options(project),
         made=_list_made(project, () if before is None else before.made),
     )
     if before is None or replace(before, made=()) != _normalise(documentation):
         lookup.memory.note(_MEMO, documentation.to_json())
+
+
+def _choose_options(project: Project) -> dict[str, Any]:
+    """Return the options that count for every front door, without what is not to be written."""
+    options = {name: getattr(project.config, name) for name in _OPTIONS}
+    return {**options, "remote": ""} if has_secrets(project.config.remote) else options
 
 
 def _normalise(documentation: Documentation) -> Documentation | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Entry, Failure, Job, Key, Outcome, Run, Status, Topic
-from sphinx_nbcache.pipeline.collect import Stale
+from sphinx_nbcache.pipeline.collect import FROM_REMOTE, Stale
 from sphinx_nbcache.pipeline.declared import unite_declared
 from sphinx_nbcache.pipeline.demands import unite_demands
 from sphinx_nbcache.pipeline.explanation import Explanation
@@ -215,7 +215,10 @@ class Flight:
         """Return the answer that another build has given meanwhile, if so."""
         if group.is_forced:
             return None
-        answer = self._lookup.look_up(Asked.from_job(group.job))
+        asked = Asked.from_job(group.job)
+        answer = self._lookup.look_up(asked)
+        if answer.entry is None and self._lookup.bring([asked]):  # it holds only now
+            answer = self._lookup.look_up(asked)
         return None if answer.entry is None else answer
 
     def _take(self, group: _Group, answer: Answer) -> None:
@@ -223,6 +226,8 @@ class Flight:
         assert answer.entry is not None
         self._restorer.restore(group.job.name, answer.entry.artifacts, answer.entry.inputs)
         reason = _WAITED if self._find_before(group) else _ELSEWHERE
+        if answer.entry.name in self._lookup.sharing.brought:
+            reason = FROM_REMOTE
         self._report_group(group, make_hit(Source.from_job(group.job), answer, reason))
 
     def _wait(self) -> None:
@@ -331,6 +336,7 @@ class Flight:
         )
         self._store.save_entry(entry, run.job.question, limit=self._project.config.entries_per_key)
         self._store.index.note_run(entry, run.modules, record.flow)
+        self._lookup.sharing.offer(entry)
 
     def _report_group(self, group: _Group, outcome: Outcome) -> None:
         if self._fail_fast and outcome.status.is_failure:

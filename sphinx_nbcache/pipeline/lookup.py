@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sphinx_nbcache.keys import find_changes
@@ -24,6 +24,7 @@ from sphinx_nbcache.model import (
 )
 from sphinx_nbcache.observing import Digests, Environment, Packages, Places, Present
 from sphinx_nbcache.pipeline.project import Project
+from sphinx_nbcache.pipeline.sharing import Sharing
 from sphinx_nbcache.pipeline.source import Source
 
 _TRACKED: dict[str, str] = {
@@ -80,20 +81,26 @@ class Answer:
     """Of the entry; without one, of the entry that was used last, if there is any."""
     damaged: tuple[str, ...] = ()
     """What in the store is torn, missing or altered."""
+    refused: int = 0
+    """Number of its entries that are not signed with one of the keys."""
 
 
 class Lookup:
     """Looks up, against one state of the project; made anew for each build.
 
     :param on_large: told while a large file is being hashed: name, bytes done, all bytes.
+    :param is_online: whether the remote may be asked, where one is configured.
     """
 
     def __init__(
         self,
         project: Project,
         on_large: Callable[[str, int, int], None] | None = None,
+        *,
+        is_online: bool = False,
     ) -> None:
         self._project = project
+        self.sharing = Sharing(project, is_online=is_online)
         self._memory = Memory(project)
         self._levels = dict(project.config.track)
         self._uses: dict[str, float] | None = None
@@ -115,14 +122,27 @@ class Lookup:
         What is torn, missing or altered counts as a miss.
         """
         entries, problems = self._project.store.find_entries(asked.key)
-        damaged = tuple(map(str, problems))
+        damaged = tuple(str(problem) for problem in problems if not problem.is_refused)
+        nothing = Answer(
+            asked=asked, entry=None, damaged=damaged, refused=len(problems) - len(damaged)
+        )
         best: Answer | None = None
         for entry in self._sort(_pass_over_imported(entries)):
-            verdict = self.judge(entry.inputs, asked, entry.artifacts, entry.executed_at)
+            verdict = self._judge_entry(entry, asked)
             if not verdict.changes:
-                return Answer(asked=asked, entry=entry, verdict=verdict, damaged=damaged)
-            best = best or Answer(asked=asked, entry=None, verdict=verdict, damaged=damaged)
-        return best or Answer(asked=asked, entry=None, damaged=damaged)
+                return replace(nothing, entry=entry, verdict=verdict)
+            best = best or replace(nothing, verdict=verdict)
+        return best or nothing
+
+    def bring(self, asked: Iterable[Asked]) -> bool:
+        """Take into the store what the remote has for some notebooks; return whether it had any."""
+        return self.sharing.bring((item.key, self._make_holds(item)) for item in asked)
+
+    def _make_holds(self, asked: Asked) -> Callable[[Entry], bool]:
+        return lambda entry: not self._judge_entry(entry, asked).changes
+
+    def _judge_entry(self, entry: Entry, asked: Asked) -> Verdict:
+        return self.judge(entry.inputs, asked, entry.artifacts, entry.executed_at)
 
     def judge(
         self,
@@ -255,7 +275,7 @@ def describe_kept(warning: str) -> str:
     return f"{warning}: its outputs are kept (nbcache_track)"
 
 
-def make_hit(source: Source, answer: Answer, reason: str = "outputs in the cache") -> Outcome:
+def make_hit(source: Source, answer: Answer, reason: str) -> Outcome:
     """Return the outcome of a notebook that an entry answers."""
     entry, verdict = answer.entry, answer.verdict
     assert entry is not None

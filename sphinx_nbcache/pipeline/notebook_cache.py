@@ -25,6 +25,7 @@ from sphinx_nbcache.pipeline.handover import Handover
 from sphinx_nbcache.pipeline.notebook_list import NotebookList
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.progress import Progress, Silence
+from sphinx_nbcache.pipeline.remote_cache import RemoteCache
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
 from sphinx_nbcache.pipeline.taking_over import list_sources, take_over
@@ -90,6 +91,11 @@ class NotebookCache:
     def entries(self) -> EntryList:
         """Return the entries of the cache: to look at, to add to, to prune."""
         return EntryList(self._opened)
+
+    @property
+    def remote(self) -> RemoteCache:
+        """Return the remote that the cache is configured with: to look at, push, pull, prune."""
+        return RemoteCache(self._opened)
 
     def execute(  # noqa: PLR0913 - one option of the user each
         self,

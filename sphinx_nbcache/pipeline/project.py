@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from sphinx_nbcache.config import Config, choose_options, find_cache_path, find_project_root
-from sphinx_nbcache.store import Store
+from sphinx_nbcache.config import (
+    SIGNING_VARIABLE,
+    Config,
+    choose_options,
+    find_cache_path,
+    find_project_root,
+)
+from sphinx_nbcache.store import SigningKeys, Store
 
 JUPYTER_CACHE_VARIABLE = "JUPYTERCACHE"
 """Where jupyter-cache looks for its folder; ours is there, too, if nothing else is said."""
@@ -34,10 +40,18 @@ class Project:
         :param start: the folder of ``conf.py``, or the current one; a relative
             ``config.path`` counts from there.
         :param ignored: folders that builds make, beside the cache.
+
+        Raises ConfigurationError for a signing key that is too short.
         """
         root = find_project_root(start)
         path = find_cache_path(config.path, start=start, root=root)
-        return cls(root, Store(path), config, start.resolve(), (path, *ignored))
+        keys = SigningKeys.from_text(os.environ.get(SIGNING_VARIABLE, ""))
+        return cls(root, Store(path, keys), config, start.resolve(), (path, *ignored))
+
+    @property
+    def has_open_remote(self) -> bool:
+        """Return whether entries come from a remote that are not signed."""
+        return bool(self.config.remote) and not self.store.keys
 
     def relate(self, path: Path) -> str:
         """Return a path relative to the root, in POSIX form, as it is stored.

@@ -90,6 +90,8 @@ class Restorer:
         known = (self.noted, self._before, self._known)
         if any((path, digest) in contents for contents in known):
             return True
+        if self._project.has_open_remote:  # anybody may have put a user's own file into it
+            return False
         # Where the index was lost: what lies in the store is no user's work that could be lost.
         return self._project.store.objects.has(digest)
 

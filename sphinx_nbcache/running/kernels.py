@@ -16,6 +16,7 @@ import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
+from sphinx_nbcache.config import SIGNING_VARIABLE
 from sphinx_nbcache.running.limits import cap_threads
 from sphinx_nbcache.running.provisioner import ForkProvisioner
 from sphinx_nbcache.running.servers import ForkServers
@@ -102,11 +103,12 @@ class Kernels:
     def make_environment(self, job: Job) -> dict[str, str]:
         """Return the environment of a job's kernel, before its kernelspec's own variables.
 
-        A notebook that runs alone may use every core.
+        A notebook that runs alone may use every core. None is handed the signing keys.
         """
         kernels = 1 if job.demands.is_exclusive else self._capacity
         given = {**os.environ, **self._find_variables(job)}
         environ = {name: value for name, value in given.items() if value is not None}
+        environ.pop(SIGNING_VARIABLE, None)
         return {**environ, **cap_threads(environ, cores=self._cores, kernels=kernels)}
 
     async def guard(self, provisioner: Any) -> int | None:

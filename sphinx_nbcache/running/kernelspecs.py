@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Protocol
 
+from sphinx_nbcache.config import SIGNING_VARIABLE
 from sphinx_nbcache.model import digest_json
 
 _NATIVE = "python3"
@@ -60,6 +61,7 @@ class Kernelspec:
         """Return the environment of its kernels."""
         environment = {**os.environ, **self.variables}
         environment.pop("PYTHONEXECUTABLE", None)  # as jupyter_client does
+        environment.pop(SIGNING_VARIABLE, None)
         return environment
 
 

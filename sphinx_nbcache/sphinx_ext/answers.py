@@ -55,7 +55,7 @@ class Answers:
     def begin(self) -> None:
         """Begin a build: look at the project anew."""
         self.told.clear()
-        self.lookup = Lookup(self.project, self._progress.digest)
+        self.lookup = Lookup(self.project, self._progress.digest, is_online=True)
         settings = make_settings(self._env.mystnb_config)
         note_documentation(self.lookup, self.project, settings, Path(self.app.srcdir))
 
@@ -126,6 +126,9 @@ class Answers:
         return outcome, None
 
     def _execute(self, docname: str, page: Page) -> Outcome:
+        # A remote that has failed once is not asked again for each page.
+        is_online = self.lookup is None or self.lookup.sharing.is_online
+        lookup = Lookup(self.project, self._progress.digest, is_online=is_online)
         try:
             report = build(
                 [Source(docname, page.notebook.path)],
@@ -133,6 +136,7 @@ class Answers:
                 project=self.project,
                 rerun={},
                 progress=self._progress,
+                lookup=lookup,
             )
         except NbCacheError as error:
             raise _make_error(error) from error

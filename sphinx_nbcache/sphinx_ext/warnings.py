@@ -36,6 +36,9 @@ class WarningSubtype(StrEnum):
     all because the user has changed it."""
     KERNEL = "kernel"
     """Kernels cannot be started or limited as the configuration asks. The build goes on."""
+    REMOTE = "remote"
+    """The remote cache, or something in it, cannot be used: it is not there, refuses access, or
+    holds what is damaged or not signed. The build goes on without that."""
     DIRECTIVE = "directive"
     """``nbcache-cells`` names a page that is not a notebook."""
     CLI = "cli"

@@ -3,6 +3,7 @@
 from sphinx_nbcache.store.archive import Imported
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import place_atomically, remove_abandoned_drafts, take_stamp
+from sphinx_nbcache.store.folder import STORE_FORMAT
 from sphinx_nbcache.store.index import FailedRun, Flow, Index, News, PageRow
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored
 from sphinx_nbcache.store.jupyter_cache import (
@@ -15,12 +16,16 @@ from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
+from sphinx_nbcache.store.remote import Contents, Remote
+from sphinx_nbcache.store.remote_files import Listed
+from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
-from sphinx_nbcache.store.store import STORE_FORMAT, Claim, Store
+from sphinx_nbcache.store.store import Claim, Store
 
 __all__ = [
     "STORE_FORMAT",
     "Claim",
+    "Contents",
     "Entries",
     "FailedRun",
     "Flow",
@@ -28,6 +33,7 @@ __all__ = [
     "Index",
     "Inventory",
     "Limits",
+    "Listed",
     "Memos",
     "News",
     "NotebookRecord",
@@ -38,6 +44,8 @@ __all__ = [
     "Problem",
     "ProjectList",
     "Pruned",
+    "Remote",
+    "SigningKeys",
     "Stamps",
     "Store",
     "Stored",

@@ -22,7 +22,7 @@ from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import write_atomically
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.objects import Objects, read_digest
 
 ARCHIVE_FORMAT = 1
 _FORMAT_NAME = "sphinx-nbcache"
@@ -194,7 +194,7 @@ class _Taking:
         """Put an object in its place unless it is there; take down what is wrong with it."""
         objects = self._shelves.objects
         path = objects.folder.parent / name
-        if objects.has(objects.get_digest(path)):
+        if objects.has(read_digest(path)):
             return
         pieces = iter(lambda: file.read(_PIECE_BYTES), b"")
         write_atomically(path, pieces, tmp=self._shelves.tmp)

@@ -18,7 +18,7 @@ from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.files import ABANDONED_S
 from sphinx_nbcache.store.index import Index
 from sphinx_nbcache.store.inventory import Inventory, Pruned, Stored, is_young
-from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.objects import Objects, read_digest
 
 
 class Clearing:
@@ -97,7 +97,7 @@ class Clearing:
         if self._is_busy():
             unused = [path for path in unused if not is_young(path, than_s=ABANDONED_S)]
         needed = self._find_needed(inventory)
-        return [path for path in unused if self._objects.get_digest(path) not in needed]
+        return [path for path in unused if read_digest(path) not in needed]
 
     def _find_needed(self, before: Inventory | None = None) -> frozenset[str]:
         """Return the digests that records need now, and failed runs.
@@ -123,7 +123,7 @@ class Clearing:
             is_busy = self._is_busy()  # before the records are read: that is the point
             needed = self._find_needed()
             for path, draft in aside.items():
-                is_wanted = self._objects.get_digest(path) in needed
+                is_wanted = read_digest(path) in needed
                 if is_wanted or (is_busy and is_young(draft, than_s=ABANDONED_S)):
                     draft.replace(path)
                 else:

@@ -25,6 +25,8 @@ class Problem:
     """Whether something is lost; False for what only takes space."""
     is_removable: bool = True
     """Whether it is of no use to anybody; False for what another version, or user, can read."""
+    is_refused: bool = False
+    """Whether it is sound, but not signed with one of the keys."""
 
     def __str__(self) -> str:
         """Return what people read: where, and what."""

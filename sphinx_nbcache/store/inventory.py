@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.objects import Objects, read_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,50 +59,44 @@ class Stored(Generic[_Record_co]):
 class Inventory:
     """Entries, memos and objects of one store.
 
-    :param uses: when each entry, by name, was last noted to have answered.
+    :param sizes: the bytes of each object's file.
+    :param problems: what could not be read.
     """
 
     def __init__(
-        self, entries: Entries, memos: Memos, objects: Objects, uses: Mapping[str, float]
+        self,
+        sizes: Mapping[Path, int],
+        entries: Iterable[Stored[Entry]],
+        memos: Iterable[Stored[Memo]] = (),
+        problems: Iterable[Problem] = (),
     ) -> None:
-        # Objects first: what a writer has put there meanwhile is not taken for unused.
-        self.sizes: dict[Path, int] = {}
-        """The bytes of each object's file."""
+        self.sizes = dict(sizes)
+        self.entries = list(entries)
+        self.memos = list(memos)
+        self.problems = list(problems)
         self._files: dict[str, list[Path]] = {}
+        for path in self.sizes:
+            self._files.setdefault(read_digest(path), []).append(path)
+
+    @classmethod
+    def take(
+        cls, entries: Entries, memos: Memos, objects: Objects, uses: Mapping[str, float]
+    ) -> Self:
+        """Look at everything in the folders of a store.
+
+        :param uses: when each entry, by name, was last noted to have answered.
+        """
+        # Objects first: what a writer has put there meanwhile is not taken for unused.
+        sizes: dict[Path, int] = {}
         for path in objects.list_paths():
             with suppress(FileNotFoundError):
-                self.sizes[path] = path.stat().st_size
-                self._files.setdefault(objects.get_digest(path), []).append(path)
-        self.problems: list[Problem] = []
-        paths = entries.list_paths(), memos.list_paths()
-        self.entries = list(
-            self._read(paths[0], entries.read, lambda entry, _: uses.get(entry.name, 0.0))
+                sizes[path] = path.stat().st_size
+        problems: list[Problem] = []
+        found = _read_all(
+            entries.list_paths(), entries.read, lambda entry, _: uses.get(entry.name, 0.0), problems
         )
-        self.memos = list(self._read(paths[1], memos.read, lambda _, changed_at: changed_at))
-
-    def _read(
-        self,
-        paths: Iterable[Path],
-        read: Callable[[Path], _Read | Problem],
-        find_use: Callable[[_Read, float], float],
-    ) -> Iterator[Stored[_Read]]:
-        """Yield all records of a kind, and take down what cannot be read.
-
-        :param find_use: returns when a record was noted to have answered, given the time of
-            its file.
-        """
-        for path in paths:
-            found = read(path)
-            if isinstance(found, Problem):
-                if path.exists():
-                    self.problems.append(found)
-                continue
-            try:
-                status = path.stat()
-            except FileNotFoundError:  # somebody has just removed it
-                continue
-            used_at = max(find_use(found, status.st_mtime), found.executed_at)
-            yield Stored(entry=found, path=path, size_bytes=status.st_size, used_at=used_at)
+        kept = _read_all(memos.list_paths(), memos.read, lambda _, changed_at: changed_at, problems)
+        return cls(sizes, found, kept, problems)
 
     @property
     def records(self) -> list[Stored[Entry | Memo]]:
@@ -188,6 +182,31 @@ class _Going:
             self._users[digest] -= 1
             if not self._users[digest]:
                 self._bytes -= self._inventory.weigh_object(digest)
+
+
+def _read_all(
+    paths: Iterable[Path],
+    read: Callable[[Path], _Read | Problem],
+    find_use: Callable[[_Read, float], float],
+    problems: list[Problem],
+) -> Iterator[Stored[_Read]]:
+    """Yield all records of a kind.
+
+    :param find_use: returns when a record was noted to have answered, given the time of its file.
+    :param problems: where what cannot be read is taken down.
+    """
+    for path in paths:
+        found = read(path)
+        if isinstance(found, Problem):
+            if path.exists():
+                problems.append(found)
+            continue
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # somebody has just removed it
+            continue
+        used_at = max(find_use(found, status.st_mtime), found.executed_at)
+        yield Stored(entry=found, path=path, size_bytes=status.st_size, used_at=used_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

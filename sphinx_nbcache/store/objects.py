@@ -29,6 +29,7 @@ from sphinx_nbcache.store.pieces import (
     SteadyFile,
     UnreadableError,
     check_pieces,
+    check_stored,
     compress,
     compress_pieces,
     cut_pieces,
@@ -141,6 +142,21 @@ class Objects:
         content = compress(data)
         self._put(digest, content, is_packed=content is not data)
 
+    def take(self, digest: str, pieces: Iterable[bytes], *, is_packed: bool) -> None:
+        """Store an object's file as another store holds it, checked while it comes in.
+
+        Raises UnreadableError when it is not what its name says, or more than it may be, and
+        another OSError when it cannot be written.
+        """
+        plain, packed = self._paths(digest)
+        path = packed if is_packed else plain
+        content = check_stored(pieces, digest, is_packed=is_packed)
+        self._stamps.note(_name(path), write_atomically(path, content, tmp=self._tmp))
+
+    def list_files(self, digest: str) -> list[Path]:
+        """Return the files that hold an object; one, as a rule."""
+        return [path for path in self._paths(digest) if path.exists()]
+
     def _put(self, digest: str, content: bytes | Iterable[Piece], *, is_packed: bool) -> None:
         plain, packed = self._paths(digest)
         path, other = (packed, plain) if is_packed else (plain, packed)
@@ -197,7 +213,7 @@ class Objects:
         """Return whether an object's file holds what its name says."""
         try:
             stamp = take_stamp(str(path))
-            is_sound = digest_pieces(_open_pieces(path)) == self.get_digest(path)
+            is_sound = digest_pieces(_open_pieces(path)) == read_digest(path)
         except UnreadableError:
             is_sound = False
         if is_sound and stamp is not None:
@@ -209,10 +225,6 @@ class Objects:
     def weigh(self, digest: str) -> int:
         """Return the bytes of an object on the disk; 0 where there is none."""
         return sum(map(weigh_file, self._paths(digest)))
-
-    def get_digest(self, path: Path) -> str:
-        """Return the digest that a file's name claims."""
-        return path.parent.name + path.name.removesuffix(COMPRESSED)
 
     def _is_there(self, digest: str) -> bool:
         return any(self.is_sound(path) for path in self._paths(digest))
@@ -236,6 +248,11 @@ class Objects:
     def _paths(self, digest: str) -> tuple[Path, Path]:
         plain = self.folder / digest[:2] / digest[2:]
         return plain, plain.with_name(plain.name + COMPRESSED)
+
+
+def read_digest(path: Path) -> str:
+    """Return the digest that the name of an object's file claims."""
+    return path.parent.name + path.name.removesuffix(COMPRESSED)
 
 
 def _name(path: Path) -> str:

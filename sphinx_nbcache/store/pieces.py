@@ -12,13 +12,16 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Protocol, Self, cast
 
 from sphinx_nbcache.store.files import Piece, Stamp
 
 PIECE_BYTES = 1 << 20
 _SMALLEST_COMPRESSED_BYTES = 512
 _LEVEL = 3
+SMALLEST_BOMB_BYTES = 256 << 20
+LARGEST_RATIO = 100
+"""What comes from others may hold so many bytes for each of its own, and those in any case."""
 
 
 class UnreadableError(OSError):
@@ -150,7 +153,14 @@ def compress_pieces(pieces: Iterable[Piece], size_bytes: int) -> Iterator[bytes]
     yield packer.flush()
 
 
-def decompress_pieces(file: IO[bytes]) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most so many; empty at the end."""
+
+
+def decompress_pieces(file: Readable) -> Iterator[bytes]:
     """Yield what a compressed file holds, never more than a MiB at once.
 
     Raises UnreadableError.
@@ -158,8 +168,87 @@ def decompress_pieces(file: IO[bytes]) -> Iterator[bytes]:
     import zstandard
 
     try:
-        with zstandard.ZstdDecompressor().stream_reader(file, closefd=False) as reader:
+        with zstandard.ZstdDecompressor().stream_reader(cast("Any", file), closefd=False) as reader:
             while piece := reader.read(PIECE_BYTES):
                 yield piece
     except (zstandard.ZstdError, OSError, MemoryError) as error:
         raise UnreadableError(f"cannot be decompressed: {error}") from error
+
+
+class OversizedError(UnreadableError):
+    """Bytes that become more than they may."""
+
+
+def check_stored(pieces: Iterable[bytes], digest: str, *, is_packed: bool) -> Iterator[bytes]:
+    """Yield the pieces of an object's file as they are, while what they hold is checked.
+
+    For what comes from others: it is never unpacked to more than ``count_allowed`` bytes, nor
+    by more than a MiB at once. Raises UnreadableError instead of ending where the content has
+    another digest, something follows it, or it is larger than it says; OversizedError
+    where it is larger than it may be.
+    """
+    if not is_packed:
+        yield from check_pieces(pieces, digest)
+        return
+    source = _Passing(pieces)
+    declared = _read_declared(source.peek())
+    hasher, size = hashlib.sha256(), 0
+    for piece in decompress_pieces(source):
+        hasher.update(piece)
+        size += len(piece)
+        if size > min(declared, count_allowed(source.passed)):
+            raise OversizedError(f"it holds more than {size} bytes")
+        yield source.take()
+    yield source.take()
+    if source.read(1) or size != declared or hasher.hexdigest() != digest:
+        raise UnreadableError(f"the content has not the digest {digest}")
+
+
+def count_allowed(stored_bytes: int) -> int:
+    """Return how many bytes an object of some size on the disk may hold."""
+    return max(SMALLEST_BOMB_BYTES, LARGEST_RATIO * stored_bytes)
+
+
+def _read_declared(head: bytes) -> int:
+    """Return how many bytes a compressed file says that it holds: ours all do.
+
+    Raises UnreadableError.
+    """
+    import zstandard
+
+    try:
+        declared = zstandard.frame_content_size(head)
+    except zstandard.ZstdError as error:
+        raise UnreadableError(f"cannot be decompressed: {error}") from error
+    if declared < 0:
+        raise UnreadableError("it does not say how large its content is")
+    return declared
+
+
+class _Passing:
+    """A file of pieces that remembers what was read of it."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+        self._taken: list[bytes] = []
+        self.passed = 0
+
+    def peek(self) -> bytes:
+        """Return the beginning, which stays to be read."""
+        self._rest = self._rest or next(self._pieces, b"")
+        return self._rest
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; empty at the end."""
+        piece = self.peek()
+        size = len(piece) if size < 0 else size
+        found, self._rest = piece[:size], piece[size:]
+        self._taken.append(found)
+        self.passed += len(found)
+        return found
+
+    def take(self) -> bytes:
+        """Return what was read since the last time."""
+        found, self._taken = b"".join(self._taken), []
+        return found

@@ -6,7 +6,6 @@ whatever an entry names was there. Nothing is created before something is stored
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -25,38 +24,26 @@ from sphinx_nbcache.store.files import (
     Stamp,
     read_if_exists,
     weigh_file,
-    write_atomically,
 )
+from sphinx_nbcache.store.folder import MARK, describe_foreign_format, mark_folder, remove_folder
 from sphinx_nbcache.store.index import Index, News
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned
 from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
+from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
 from sphinx_nbcache.store.verification import find_problems
 
-STORE_FORMAT = 1
-_OWN_FILES = (
-    "index.sqlite",
-    "index.sqlite-wal",
-    "index.sqlite-shm",
-    "project.json",
-    "CACHEDIR.TAG",
-    ".gitignore",
-    "FORMAT",
-)
-_OWN_FOLDERS = ("entries", "memos", "objects", "locks", "tmp")
 _IMPORT = "import"
 """In the place of a key: the claim of who takes over what was executed elsewhere."""
+_SIGNED = "entry"
+"""What signatures of entries are of."""
+NO_KEYS = SigningKeys()
 _HOLD_POLL_S = 0.1
 _HOLD_TIMEOUT_S = 600.0
 _T = TypeVar("_T")
-# https://bford.info/cachedir/
-_CACHEDIR_TAG = (
-    b"Signature: 8a477f597d28d172789f06886806bc55\n"
-    b"# This folder is a cache of sphinx-nbcache; it can be deleted at any time.\n"
-)
 
 
 class Claim(Protocol):
@@ -67,10 +54,14 @@ class Claim(Protocol):
 
 
 class Store:
-    """The store in a folder, which need not exist yet."""
+    """The store in a folder, which need not exist yet.
 
-    def __init__(self, path: Path) -> None:
+    :param keys: what entries are signed with, and have to be signed with to answer.
+    """
+
+    def __init__(self, path: Path, keys: SigningKeys = NO_KEYS) -> None:
         self.path = path
+        self.keys = keys
         tmp = path / "tmp"
         self._tmp = tmp
         self.index = Index(path / "index.sqlite")
@@ -85,7 +76,7 @@ class Store:
 
     def is_made(self) -> bool:
         """Return whether the folder is a cache already: something was stored in it."""
-        return (self.path / "FORMAT").exists()
+        return (self.path / MARK).exists()
 
     def make(self) -> None:
         """Make the folder a cache before anything is stored.
@@ -154,11 +145,29 @@ class Store:
             self._prepare()
             if question:
                 self.objects.write(question)
-            self.entries.write(entry)
+            signature = self.keys.sign(_SIGNED, entry.to_signable()) if self.keys else ""
+            self.entries.write(replace(entry, signature=signature))
             if limit is not None:
                 self._limit_entries(entry, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def adopt(self, entry: Entry, *, limit: int) -> None:
+        """Store an entry of another store, signed as it is, whose objects are stored already.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        try:
+            self._prepare()
+            self.entries.write(entry)
+            self._limit_entries(entry, limit)
+        except OSError as error:
+            raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def is_trusted(self, entry: Entry) -> bool:
+        """Return whether an entry may answer: all may where there are no keys."""
+        keys = self.keys
+        return not keys or keys.verify(_SIGNED, entry.to_signable(), entry.signature)
 
     def _limit_entries(self, newest: Entry, limit: int) -> None:
         """Remove the entries of a key beyond so many, those used longest ago."""
@@ -176,7 +185,7 @@ class Store:
 
     def take_inventory(self) -> Inventory:
         """Read all entries and memos, and list all objects."""
-        return Inventory(self.entries, self.memos, self.objects, self.index.find_uses())
+        return Inventory.take(self.entries, self.memos, self.objects, self.index.find_uses())
 
     def number_entries(self) -> dict[str, int]:
         """Return the ID of each entry, by name; older ones have smaller IDs, as a rule."""
@@ -296,17 +305,10 @@ class Store:
         """
         if not self.path.exists():
             return
-        if not (self.path / "FORMAT").is_file():
+        if not (self.path / MARK).is_file():
             raise StoreError(self.path, "is no cache of this tool: nothing is removed")
         try:
-            # What says that it is a cache goes last: who is interrupted can go on.
-            for name in _OWN_FOLDERS:
-                if (self.path / name).exists():
-                    shutil.rmtree(self.path / name)
-            for name in _OWN_FILES:
-                (self.path / name).unlink(missing_ok=True)
-            with suppress(OSError):  # there is something of others, which stays
-                self.path.rmdir()
+            remove_folder(self.path)
         except OSError as error:
             raise StoreError(self.path, f"cannot be removed: {error}") from error
 
@@ -325,6 +327,9 @@ class Store:
         for item in self.entries.find(key):
             if isinstance(item, Problem):
                 problems.append(item)
+            elif not self.is_trusted(item):
+                reason = f"the entry of {item.source} is not signed with one of the keys"
+                problems.append(Problem(self.path, reason, is_damage=False, is_refused=True))
             elif missing := find_missing(item, self.objects.has):
                 problems.append(Problem(self.path, missing))
             else:
@@ -372,7 +377,7 @@ class Store:
         Raises StoreError when the folder cannot be read.
         """
         try:
-            data = read_if_exists(self.path / "FORMAT")
+            data = read_if_exists(self.path / MARK)
         except OSError as error:
             raise StoreError(self.path, f"cannot be read: {error}") from error
         return None if data is None else data.strip().decode("ascii", "replace")
@@ -382,18 +387,9 @@ class Store:
 
         Raises StoreError when the folder cannot be read.
         """
-        found = self.find_format()
-        if found in (None, str(STORE_FORMAT)):
-            return None
-        return (
-            f"cache {self.path} has format {found}, this version writes format {STORE_FORMAT}: "
-            "what it cannot read counts as not cached"
-        )
+        return describe_foreign_format(f"cache {self.path}", self.find_format())
 
     def _prepare(self) -> None:
-        """Make the folder a cache that backup tools and git know as one."""
-        if self.is_made():
-            return
-        write_atomically(self.path / "CACHEDIR.TAG", _CACHEDIR_TAG, tmp=self._tmp)
-        write_atomically(self.path / ".gitignore", b"*\n", tmp=self._tmp)
-        write_atomically(self.path / "FORMAT", b"%d\n" % STORE_FORMAT, tmp=self._tmp)
+        """Make the folder a cache."""
+        if not self.is_made():
+            mark_folder(self.path, tmp=self._tmp)

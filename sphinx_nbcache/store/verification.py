@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.objects import Objects, read_digest
 
 ListUnused = Callable[[AbstractSet[Path]], Iterable[Path]]
 
@@ -29,13 +29,13 @@ def find_problems(
     problems: list[Problem] = []
     for path in objects.list_paths():
         if objects.is_sound(path):
-            sound.add(objects.get_digest(path))
+            sound.add(read_digest(path))
         elif path.exists():
             problems.append(_describe_unsound(path))
     broken = [problem for kind in records for problem in _find_broken(kind, objects, sound)]
     if all(problem.is_removable for problem in broken):  # what stays unread may need anything
         unused = list_unused({problem.path for problem in broken})
-        told = (path for path in unused if objects.get_digest(path) in sound)
+        told = (path for path in unused if read_digest(path) in sound)
         unneeded = [Problem(path, "nothing needs it", is_damage=False) for path in told]
         return [*problems, *broken, *unneeded]
     return [*problems, *broken]

@@ -16,6 +16,7 @@ from sphinx_nbcache.model import (
     digest_bytes,
 )
 from sphinx_nbcache.store import Problem, Store
+from sphinx_nbcache.store.objects import read_digest
 
 
 def make_key(name: str = "key") -> Key:
@@ -61,7 +62,7 @@ def find_outputs(folder: Path) -> Path:
     (path,) = store.entries.list_paths()
     entry = store.entries.read(path)
     assert isinstance(entry, Entry)
-    paths = {store.objects.get_digest(path): path for path in store.objects.list_paths()}
+    paths = {read_digest(path): path for path in store.objects.list_paths()}
     return paths[entry.outputs]
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
-from sphinx_nbcache.config import OPTIONS
+from sphinx_nbcache.config import OPTIONS, mask_address
 from sphinx_nbcache.pipeline.diagnosis.remark import Health, Patient, Remark
 from sphinx_nbcache.pipeline.project import JUPYTER_CACHE_VARIABLE, read_config
 
@@ -71,7 +71,7 @@ def check_plugins(_: Patient) -> Iterator[Remark]:
 def check_options(_: Patient) -> Iterator[Remark]:
     """Say which options come from the environment; raises ConfigurationError for a wrong one."""
     names = [option.variable for option in OPTIONS if option.variable]
-    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    given = {name: mask_address(os.environ[name]) for name in names if os.environ.get(name)}
     read_config(os.environ)
     text = ", ".join(f"{name}={value}" for name, value in given.items())
     yield Remark("options", Health.OK, text or "none from the environment", details=given)

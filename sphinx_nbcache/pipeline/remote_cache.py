@@ -1,0 +1,260 @@
+"""The remote of a project as people work on it: look, push, pull, prune, try.
+
+What ``nbcache remote`` shows. Other than in a build, what goes wrong is an error.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sphinx_nbcache.errors import ConfigurationError, RemoteError
+from sphinx_nbcache.model import Entry
+from sphinx_nbcache.pipeline.opened import Opened
+from sphinx_nbcache.pipeline.sharing import open_remote
+from sphinx_nbcache.store import Contents, Inventory, Limits, Listed, Pruned, Remote, Stored
+
+_MINE_S = 24 * 3600
+"""An object so young may belong to an entry that is still to come."""
+_NOT_WRITABLE = "'read-write': this changes the remote"
+_HELP = (
+    "credentials come from where its library looks for them: AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, AWS_PROFILE or ~/.aws for s3://, GOOGLE_APPLICATION_CREDENTIALS "
+    "for gs://, AZURE_STORAGE_CONNECTION_STRING for az://"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStatus:
+    """What the remote holds beside the cache here."""
+
+    address: str
+    """Without what could be secret in it."""
+    mode: str
+    there: int
+    """Number of entries in the remote."""
+    both: int
+    """Number of these that are here, too."""
+    only_here: int
+    only_there: int
+    objects: int
+    """Number of objects in the remote."""
+    size_bytes: int
+    """Of all that the remote holds."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form: what scripts read, so no name in it ever changes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What was copied to the remote, or from there."""
+
+    entries: int
+    known: int
+    """Number of entries that were there already."""
+    problems: tuple[str, ...] = ()
+    """What was not copied, and why; sentences for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One thing that was tried, and worked."""
+
+    name: str
+    text: str
+
+
+class RemoteCache:
+    """The remote of one project.
+
+    Made by ``NotebookCache.remote``. All methods raise RemoteError where it cannot be used,
+    MissingExtraError without the library for its address, and ConfigurationError where there is
+    none, or it is to be changed and ``remote_mode`` says ``read``.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._project = opened.project
+        self._store = opened.project.store
+
+    def find_status(self) -> RemoteStatus:
+        """Return what is there, and how that differs from what is here."""
+        remote = self._open()
+        contents = remote.look()
+        there, here = contents.entries.keys(), set(self._store.entries.list_names())
+        return RemoteStatus(
+            address=remote.shown,
+            mode=self._project.config.remote_mode,
+            there=len(there),
+            both=len(there & here),
+            only_here=len(here - there),
+            only_there=len(there - here),
+            objects=len(contents.objects),
+            size_bytes=contents.size_bytes,
+        )
+
+    def push(self) -> Moved:
+        """Copy all entries there that it has not; what was interrupted goes on where it was."""
+        remote = self._open_to_write()
+        known = remote.look().entries.keys()
+        inventory = self._store.take_inventory()
+        entries = [stored.entry for stored in inventory.entries if stored.entry.name not in known]
+        problems, number = [str(problem) for problem in inventory.problems], 0
+        for entry in entries:
+            if flaw := self._find_flaw(entry):
+                problems.append(flaw)
+                continue
+            remote.send(entry)
+            number += 1
+        remote.finish()
+        both = len(inventory.entries) - len(entries)
+        return Moved(entries=number, known=both, problems=tuple(problems))
+
+    def pull(self) -> Moved:
+        """Copy all entries here that are not here yet; everything is verified."""
+        remote = self._open()
+        there, here = remote.look().entries, set(self._store.entries.list_names())
+        lacking = [listed for name, listed in there.items() if name not in here]
+        found = remote.read(lacking)
+        complete = remote.fetch(found)
+        return Moved(
+            entries=len(complete), known=len(there) - len(lacking), problems=_list_problems(remote)
+        )
+
+    def prune(
+        self,
+        *,
+        max_size_bytes: int | None = None,
+        max_age_s: float | None = None,
+        max_count: int | None = None,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Remove from there what no entry needs, and entries until some limits are kept.
+
+        Those go first that save the fewest seconds for each byte, then the oldest. An object
+        that was put there in the last day stays: its entry may be still to come.
+
+        :param max_size_bytes: of all that it holds.
+        :param max_age_s: seconds since an entry was put there.
+        :param max_count: number of entries.
+        :param dry_run: only tell what would go.
+        """
+        remote = self._open() if dry_run else self._open_to_write()
+        limits = Limits(size_bytes=max_size_bytes, age_s=max_age_s, count=max_count)
+        contents = remote.look()
+        inventory, is_whole = _take_inventory(contents, remote)
+        going = inventory.choose(limits, now=time.time())
+        names = {stored.entry.name for stored in going}
+        staying = [stored for stored in inventory.entries if stored.entry.name not in names]
+        unused = _list_unused(inventory, staying, contents) if is_whole else []
+        if not dry_run:
+            remote.remove(stored.path.as_posix() for stored in going)
+            unused = self._keep_needed(remote, contents, unused)
+            remote.remove(path.as_posix() for path in unused)
+        freed = sum(stored.size_bytes for stored in going)
+        freed += sum(inventory.sizes[path] for path in unused)
+        return Pruned(
+            entries=tuple(item.entry for item in going if isinstance(item.entry, Entry)),
+            objects=len(unused),
+            freed_bytes=freed,
+            left_entries=len(staying),
+            left_bytes=inventory.size_bytes - freed,
+        )
+
+    def test_login(self) -> tuple[Trial, ...]:
+        """Try what a build does: list, and where it may, write, read and remove a small file.
+
+        Raises RemoteError with the first that fails, and where credentials come from.
+        """
+        remote = self._open()
+        try:
+            number = len(remote.look().entries)
+            trials = [Trial(name="list", text=f"{number} entries")]
+            if self._project.config.remote_mode == "read-write":
+                trials += _probe(remote)
+        except RemoteError as error:
+            raise RemoteError(error.address, f"{error.reason}; {_HELP}") from error
+        return tuple(trials)
+
+    def _open(self) -> Remote:
+        return open_remote(self._project)
+
+    def _open_to_write(self) -> Remote:
+        mode = self._project.config.remote_mode
+        if mode != "read-write":
+            raise ConfigurationError("remote_mode", mode, _NOT_WRITABLE)
+        return self._open()
+
+    def _find_flaw(self, entry: Entry) -> str:
+        """Return why an entry is not to be copied; empty if it is."""
+        if not self._store.is_trusted(entry):
+            return f"{entry.source}: not signed with one of the keys of NBCACHE_SIGNING_KEY"
+        if not all(map(self._store.objects.has, entry.objects)):
+            return f"{entry.source}: an object of it is missing or damaged"
+        return ""
+
+    def _keep_needed(self, remote: Remote, before: Contents, unused: Iterable[Path]) -> list[Path]:
+        """Return the unused objects that no entry needs that has come meanwhile."""
+        now = open_remote(self._project).look().entries
+        new = remote.read(listed for name, listed in now.items() if name not in before.entries)
+        needed = {digest for entry in new for digest in (*entry.objects, entry.key)}
+        kept = {before.objects[digest].name for digest in needed if digest in before.objects}
+        return [path for path in unused if path.as_posix() not in kept]
+
+
+def _take_inventory(contents: Contents, remote: Remote) -> tuple[Inventory, bool]:
+    """Read all entries there; tell also whether every one could be read.
+
+    What cannot be read may be another version's, and need any object.
+    """
+    listed = {item.name: item for item in contents.entries.values()}
+    found = remote.read(listed.values(), is_trusting=True)
+    stored = [_make_stored(entry, contents.entries[entry.name]) for entry in found]
+    sizes = {Path(item.name): item.size_bytes for item in contents.objects.values()}
+    return Inventory(sizes, stored), len(found) == len(listed)
+
+
+def _make_stored(entry: Entry, listed: Listed) -> Stored[Entry]:
+    used_at = max(listed.written_at or 0.0, entry.executed_at)
+    path, size = Path(listed.name), listed.size_bytes
+    return Stored(entry=entry, path=path, size_bytes=size, used_at=used_at)
+
+
+def _list_unused(
+    inventory: Inventory, staying: Iterable[Stored[Entry]], contents: Contents
+) -> list[Path]:
+    old = {
+        item.name
+        for item in contents.objects.values()
+        if item.written_at is not None and time.time() - item.written_at > _MINE_S
+    }
+    return [path for path in inventory.find_unused(staying) if path.as_posix() in old]
+
+
+def _probe(remote: Remote) -> Iterable[Trial]:
+    """Write, read and remove a file that is nobody's."""
+    name, data = f"probe-{secrets.token_hex(8)}", secrets.token_bytes(32)
+    files = remote.files
+    files.write(name, data)
+    yield Trial(name="write", text=f"{len(data)} bytes")
+    if files.read(name, 2 * len(data)) != data:
+        raise RemoteError(remote.shown, "a file does not come back as it was written")
+    yield Trial(name="read", text="the same bytes")
+    files.remove(name)
+    if files.read(name, 1) is not None:
+        raise RemoteError(remote.shown, "a file that was removed is still there")
+    yield Trial(name="remove", text="gone")
+
+
+def _list_problems(remote: Remote) -> tuple[str, ...]:
+    problems = list(remote.problems)
+    if remote.refused:
+        problems.append(
+            f"{remote.refused} entries are not signed with one of the keys of NBCACHE_SIGNING_KEY"
+        )
+    return tuple(problems)

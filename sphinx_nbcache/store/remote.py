@@ -1,0 +1,372 @@
+"""A remote: the entries and objects of a store where other machines can reach them.
+
+It has the layout of a store. What comes from it is believed in nothing: names are matched
+before they become paths, objects compared with their digests while they come in, entries
+with their names, seals and signatures; all of it within limits. Looks come in batches.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from sphinx_nbcache.errors import RemoteError, StoreError
+from sphinx_nbcache.model import Entry, Key
+from sphinx_nbcache.store.entries import Problem
+from sphinx_nbcache.store.folder import MARK, STORE_FORMAT, describe_foreign_format
+from sphinx_nbcache.store.objects import COMPRESSED, read_digest
+from sphinx_nbcache.store.pieces import UnreadableError
+from sphinx_nbcache.store.remote_files import Listed, RemoteFiles
+from sphinx_nbcache.store.store import Store
+from sphinx_nbcache.store.transfers import SilentError, Transfers
+
+LARGEST_ENTRY_BYTES = 32 << 20
+LARGEST_OBJECT_BYTES = 4 << 30
+"""As it is stored."""
+MOST_ENTRIES = 100
+"""Of one key that are looked at: those written last."""
+_FEW = 32
+"""So many folders are listed one by one; for more than that all is listed at once."""
+_CLAIMS = 64
+"""Builds that take from a remote at the same time; if there are more, others hold one anyway."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})(\.zst)?")
+_ENTRY = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
+_T = TypeVar("_T")
+_ALL_SHARDS = frozenset(f"{number:02x}" for number in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a remote holds, by the names of its files."""
+
+    entries: Mapping[str, Listed]
+    """By the name of the entry: ``key/inputs digest``."""
+    objects: Mapping[str, Listed]
+    """By digest."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the bytes of all of them."""
+        return sum(item.size_bytes for item in (*self.entries.values(), *self.objects.values()))
+
+
+class Remote:
+    """The remote of one build or one command: what is found out of it is not asked again.
+
+    :param store: where what is taken from it goes, and what is put there comes from.
+    :param silence_s: how long it may give no sign of life; None for any time.
+    :param limit: how many entries of one key are kept here.
+    :param find_flaw: says what is wrong with an entry whose objects have come, before it is
+        taken; empty for nothing.
+
+    Each method that waits for it raises RemoteError when it cannot be used, and
+    MissingExtraError without the library for its address.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        store: Store,
+        *,
+        silence_s: float | None = 30,
+        limit: int = 10,
+        find_flaw: Callable[[Entry], str] = lambda entry: "",
+    ) -> None:
+        self._store = store
+        self._find_flaw = find_flaw
+        self._limit = limit
+        self._transfers = Transfers(silence_s)
+        self.files = RemoteFiles(address, self._transfers)
+        self.problems: list[str] = []
+        """What there cannot be used, and why; sentences for people."""
+        self.taken: list[Entry] = []
+        """What was taken into the store, also before something failed."""
+        self.refused = 0
+        """Number of entries that are not signed with one of the keys."""
+        self._lock = threading.Lock()
+        self._has_begun = self._is_marked = False
+        self._asked: set[Key] = set()
+        self._entries: dict[str, Listed] = {}
+        self._objects: dict[str, Listed] = {}
+        self._shards: set[str] = set()
+        self._bad: set[str] = set()
+        """Names of files that are to be replaced when there is a right one."""
+        self._sending: list[Future[None]] = []
+
+    @property
+    def shown(self) -> str:
+        """Return its address without what could be secret in it."""
+        return self.files.shown
+
+    def close(self) -> None:
+        """Give up what is on its way."""
+        self.files.close()
+        for future in self._sending:
+            future.cancel()
+
+    def begin(self) -> None:
+        """Make sure that it is there, and of a format that can be read."""
+        self._gather([self._begin])
+
+    def find(self, keys: Iterable[Key]) -> list[Entry]:
+        """Return the sound and trusted entries of some keys; each key is asked for once."""
+        new = set(keys) - self._asked
+        if not new:
+            return []
+        self.begin()
+        self._asked |= new
+        folders = [f"entries/{key[:2]}/{key}" for key in sorted(new)]
+        self._note_entries(self._list(folders if len(new) <= _FEW else ["entries"]))
+        chosen: dict[str, list[Listed]] = {key: [] for key in new}
+        for name, listed in self._entries.items():
+            if (key := name.partition("/")[0]) in chosen:
+                chosen[key].append(listed)
+        return self.read([item for items in chosen.values() for item in _choose_newest(items)])
+
+    def read(self, listed: Iterable[Listed], *, is_trusting: bool = False) -> list[Entry]:
+        """Return those of some listed entries that are sound, and trusted.
+
+        :param is_trusting: take what is not signed, too.
+        """
+        calls = (partial(self._read_one, item, is_trusting=is_trusting) for item in listed)
+        found = self._gather(calls)
+        return [entry for entry in found if entry is not None]
+
+    def fetch(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Take entries into the store with all the objects that they need.
+
+        Returns those that are complete, also of those that were there already. Raises
+        StoreError when the store cannot be written.
+        """
+        entries, has = list(entries), self._store.objects.has
+        if not entries:
+            return []
+        with self._hold():
+            return self._fetch(entries, has)
+
+    def send(self, entry: Entry) -> None:
+        """Have an entry of the store put there, with its objects first; go on meanwhile."""
+        files = [self._store.objects.list_files(digest) for digest in (*entry.objects, entry.key)]
+        if not all(files[:-1]):
+            return  # gone meanwhile: a miss for others, too
+        paths = [found[0] for found in files if found]
+        path = self._store.entries.get_path(entry)
+        self._sending.append(self._transfers.submit(partial(self._send, entry, path, paths)))
+
+    def finish(self) -> int:
+        """Wait until all is sent; return the number of entries."""
+        sending, self._sending = self._sending, []
+        try:
+            self._wait(sending)
+        finally:
+            for future in sending:
+                future.cancel()
+        return len(sending)
+
+    def look(self) -> Contents:
+        """Return all that it holds."""
+        self.begin()
+        self._locate_all()
+        self._note_entries(self._list(["entries"]))
+        return Contents(dict(self._entries), dict(self._objects))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files by their names."""
+        self._gather([partial(self.files.remove, name) for name in names])
+
+    def _fetch(self, entries: list[Entry], has: Callable[[str], bool]) -> list[Entry]:
+        questions = {entry.key for entry in entries}
+        needed = {digest for entry in entries for digest in entry.objects}
+        lacking = sorted(digest for digest in needed | questions if not has(digest))
+        self._locate(lacking)
+        lost = {digest for digest in lacking if digest not in self._objects} & needed
+        try:
+            there = [digest for digest in lacking if digest in self._objects]
+            self._gather([partial(self._take, self._objects[digest], digest) for digest in there])
+        finally:
+            complete = [entry for entry in entries if all(map(has, entry.objects))]
+            sound = [entry for entry in complete if self._is_sound(entry)]
+            for entry in sound:
+                self._store.adopt(entry, limit=self._limit)
+                self.taken.append(entry)
+        for entry in entries:
+            if not lost.isdisjoint(entry.objects):
+                self._note_bad(_name_entry(entry), f"an object of {entry.source} is not there")
+            elif entry not in complete:
+                self._bad.add(_name_entry(entry))
+        return sound
+
+    def _is_sound(self, entry: Entry) -> bool:
+        flaw = self._find_flaw(entry)
+        if flaw:
+            self._note_bad(_name_entry(entry), flaw)
+        return not flaw
+
+    @contextmanager
+    def _hold(self) -> Iterator[None]:
+        """Keep others from removing objects whose entries are still to come, in this context."""
+        claims = (self._store.try_claim(Key(f"remote-{number}")) for number in range(_CLAIMS))
+        claim = next((claim for claim in claims if claim is not None), None)
+        try:
+            yield
+        finally:
+            if claim is not None:
+                claim.release()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._has_begun:
+                return
+            found = self.files.read(MARK, 16)
+            if found is None:
+                self.files.require_place()
+            else:
+                text = found.strip().decode("ascii", "replace")
+                if notice := describe_foreign_format("it", text):
+                    raise RemoteError(self.shown, notice)
+            self._has_begun, self._is_marked = True, found is not None
+
+    def _list(self, folders: Iterable[str]) -> list[Listed]:
+        found = self._gather([partial(self.files.list_below, folder) for folder in folders])
+        return [item for items in found for item in items]
+
+    def _note_entries(self, listed: Iterable[Listed]) -> None:
+        for item in listed:
+            if found := _ENTRY.fullmatch(item.name):
+                self._entries[f"{found[2]}/{found[3]}"] = item
+
+    def _note_objects(self, listed: Iterable[Listed]) -> None:
+        for item in listed:
+            if _OBJECT.fullmatch(item.name):
+                self._objects.setdefault(read_digest(Path(item.name)), item)
+
+    def _locate(self, digests: Iterable[str]) -> None:
+        """Find out which objects are there, and under which names."""
+        shards = {digest[:2] for digest in digests} - self._shards
+        if len(shards) > _FEW:
+            self._locate_all()
+        elif shards:
+            self._note_objects(self._list(f"objects/{shard}" for shard in sorted(shards)))
+            self._shards |= shards
+
+    def _locate_all(self) -> None:
+        if not self._shards >= _ALL_SHARDS:
+            self._note_objects(self._list(["objects"]))
+            self._shards |= _ALL_SHARDS
+
+    def _read_one(self, listed: Listed, *, is_trusting: bool) -> Entry | None:
+        """Return an entry; None, and a problem, where it is not to be used."""
+        try:
+            found = self._parse(listed)
+        except FileNotFoundError:
+            return None  # just removed by somebody
+        except UnreadableError as error:
+            self._note_bad(listed.name, f"damaged: {error}")
+            return None
+        if isinstance(found, Problem):
+            if found.is_damage:
+                self._note_bad(listed.name, found.reason)
+            return None
+        if not (is_trusting or self._store.is_trusted(found)):
+            self._bad.add(listed.name)
+            self.refused += 1
+            return None
+        return found
+
+    def _parse(self, listed: Listed) -> Entry | Problem:
+        """Return what a file of an entry says; raises what reading it does."""
+        path = Path(listed.name)
+        if listed.size_bytes > LARGEST_ENTRY_BYTES:
+            return Problem(path, f"it is larger than {LARGEST_ENTRY_BYTES} bytes")
+        found = self._store.entries.parse(path, b"".join(self.files.iterate(listed)))
+        if isinstance(found, Problem) or all(map(_DIGEST.fullmatch, (found.key, *found.objects))):
+            return found
+        return Problem(path, "it names objects by what is no digest")
+
+    def _take(self, listed: Listed, digest: str) -> None:
+        """Take an object into the store; note a problem where it is not to be used."""
+        if listed.size_bytes > LARGEST_OBJECT_BYTES:
+            self._note_bad(listed.name, f"it is larger than {LARGEST_OBJECT_BYTES} bytes")
+            return
+        is_packed = listed.name.endswith(COMPRESSED)
+        try:
+            pieces = self.files.iterate(listed)
+            self._store.objects.take(digest, pieces, is_packed=is_packed)
+        except FileNotFoundError:
+            self._note_bad(listed.name, "it is gone")
+        except UnreadableError as error:
+            self._note_bad(listed.name, f"damaged: {error}")
+        except OSError as error:
+            raise StoreError(self._store.path, f"cannot be written: {error}") from error
+
+    def _send(self, entry: Entry, path: Path, objects: list[Path]) -> None:
+        self._begin()
+        self._mark()
+        try:
+            for file in objects:
+                self._send_object(file)
+            self.files.write(_name_entry(entry), path.read_bytes())
+        except FileNotFoundError:
+            return  # removed here meanwhile
+        except OSError as error:
+            self.problems.append(f"{entry.source} is not put there: {error}")
+
+    def _send_object(self, path: Path) -> None:
+        digest = read_digest(path)
+        if digest[:2] not in self._shards:
+            self._note_objects(self.files.list_below(f"objects/{digest[:2]}"))
+            self._shards.add(digest[:2])
+        name, known = f"objects/{digest[:2]}/{path.name}", self._objects.get(digest)
+        if known is not None and known.name not in self._bad:
+            return
+        self.files.write_file(name, path)
+        if known is not None and known.name != name:
+            self.files.remove(known.name)
+        self._bad.discard(name)
+        self._objects[digest] = Listed(name, path.stat().st_size, None)
+
+    def _mark(self) -> None:
+        with self._lock:
+            if not self._is_marked:
+                self.files.write(MARK, b"%d\n" % STORE_FORMAT)
+            self._is_marked = True
+
+    def _note_bad(self, name: str, reason: str) -> None:
+        self._bad.add(name)
+        self.problems.append(f"{name}: {reason}")
+
+    def _gather(self, calls: Iterable[Callable[[], _T]]) -> list[_T]:
+        try:
+            return self._transfers.gather(calls)
+        except SilentError as error:
+            raise self._make_silence() from error
+
+    def _wait(self, futures: Iterable[Future[None]]) -> None:
+        try:
+            self._transfers.wait(futures)
+        except SilentError as error:
+            raise self._make_silence() from error
+
+    def _make_silence(self) -> RemoteError:
+        return RemoteError(
+            self.shown,
+            f"no sign of life for {self._transfers.silence_s:g} s (nbcache_remote_timeout)",
+        )
+
+
+def _choose_newest(listed: Iterable[Listed]) -> list[Listed]:
+    """Return those files that were written last, not all of many."""
+    newest = sorted(listed, key=lambda item: item.written_at or 0.0, reverse=True)
+    return newest[:MOST_ENTRIES]
+
+
+def _name_entry(entry: Entry) -> str:
+    return str(PurePosixPath("entries", entry.key[:2], entry.key, f"{entry.inputs.digest}.json"))

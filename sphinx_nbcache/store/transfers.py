@@ -1,0 +1,94 @@
+"""Transfers: calls that wait for a network, several at once, given up when nothing moves.
+
+Owns threads that no program waits for when it ends: a server that never answers must not
+keep a build from ending. What is transferred is not known here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+THREADS = 16
+_POLL_S = 0.5
+_T = TypeVar("_T")
+_Call = tuple["Future[Any]", Callable[[], Any]]
+
+
+class SilentError(Exception):
+    """Nothing has moved for longer than allowed."""
+
+
+class Transfers:
+    """A few threads for calls that wait.
+
+    :param silence_s: how long nothing may move; None for any time.
+    """
+
+    def __init__(self, silence_s: float | None) -> None:
+        self.silence_s = silence_s
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._threads = 0
+        self._lock = threading.Lock()
+        self._moved_at = time.monotonic()
+
+    def note_movement(self) -> None:
+        """Take note that bytes have come or gone."""
+        self._moved_at = time.monotonic()
+
+    def submit(self, call: Callable[[], _T]) -> Future[_T]:
+        """Have a call made by one of the threads."""
+        future: Future[_T] = Future()
+        self._calls.put((future, call))
+        with self._lock:
+            if self._threads < THREADS:
+                self._threads += 1
+                name = f"nbcache-transfer-{self._threads}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+        return future
+
+    def gather(self, calls: Iterable[Callable[[], _T]]) -> list[_T]:
+        """Return what some calls return, in their order.
+
+        Raises what one of them raises, and SilentError; the others are then not begun.
+        """
+        futures = [self.submit(call) for call in calls]
+        try:
+            self.wait(futures)
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def wait(self, futures: Iterable[Future[Any]]) -> None:
+        """Wait until calls have ended, or the first that fails.
+
+        Raises what that raises, and SilentError.
+        """
+        waiting = set(futures)
+        self.note_movement()
+        while waiting:
+            done, waiting = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            if done:
+                self.note_movement()
+            elif self.silence_s is not None and self._is_silent(self.silence_s):
+                raise SilentError
+
+    def _is_silent(self, silence_s: float) -> bool:
+        return time.monotonic() - self._moved_at > silence_s
+
+    def _work(self) -> None:
+        while True:
+            future, call = self._calls.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+                future.set_exception(error)

@@ -1,0 +1,157 @@
+"""``nbcache remote``: look, push, pull, prune and try, on a remote in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.samples import write_executed
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture
+def remote(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a remote that the project may write to."""
+    folder = project_folder.parent / "remote"
+    monkeypatch.setenv("NBCACHE_REMOTE", folder.as_uri())
+    monkeypatch.setenv("NBCACHE_REMOTE_MODE", "read-write")
+    return folder
+
+
+@pytest.fixture
+def cached(run: Run, project_folder: Path, remote: Path) -> Path:
+    """Return the folder of a project with three entries."""
+    for name in NAMES:
+        write_executed(project_folder / f"{name}.ipynb", [(f"print('{name}')", f"{name}\n")])
+        assert run("cache", "add", f"{name}.ipynb").exit_code == 0
+    return project_folder
+
+
+def find_status(run: Run) -> dict[str, int]:
+    found: dict[str, int] = json.loads(run("remote", "status", "--json").output)
+    return found
+
+
+def test_what_is_pushed_can_be_pulled(run: Run, cached: Path) -> None:
+    assert run("remote", "push").output == "pushed: 3 entries, 0 known already\n"
+    assert run("remote", "push").output == "pushed: 0 entries, 3 known already\n"
+    run("cache", "clear", "-f")
+    assert run("remote", "pull").output == "pulled: 3 entries, 0 known already\n"
+    assert run("verify").output.endswith(": sound\n")
+    assert len(json.loads(run("cache", "list", "--json").output)) == 3
+
+
+def test_status_tells_what_is_where(run: Run, cached: Path) -> None:
+    run("remote", "push")
+    run("cache", "remove", "1", "-f")
+    found = find_status(run)
+    numbers = [found[name] for name in ("there", "both", "only_here", "only_there", "objects")]
+    assert numbers == [3, 2, 0, 1, 6]
+    assert "Only there: 1\n" in run("remote", "status").output
+
+
+def test_pull_names_what_is_damaged(run: Run, cached: Path, remote: Path) -> None:
+    run("remote", "push")
+    run("cache", "clear", "-f")
+    path = next(remote.glob("entries/*/*/*.json"))
+    path.write_bytes(path.read_bytes()[:-9])
+    done = run("remote", "pull")
+    assert (done.exit_code, "torn" in done.output) == (1, True)
+    assert "pulled: 2 entries" in done.output
+
+
+def age(remote: Path, days: int) -> None:
+    """Have all objects look as if they had been put there some days ago."""
+    then = time.time() - days * 24 * 3600
+    for path in remote.glob("objects/*/*"):
+        os.utime(path, (then, then))
+
+
+def test_prune_asks_and_keeps_the_limits(run: Run, cached: Path, remote: Path) -> None:
+    run("remote", "push")
+    age(remote, days=2)
+    told = run("remote", "prune", "--max-count", "1", "--dry-run")
+    assert told.output.startswith("would go: 2 entries, 4 objects")
+    assert run("remote", "prune", "--max-count", "1", input="n\n").exit_code == 1
+    assert find_status(run)["there"] == 3
+    assert "removed: 2 entries" in run("remote", "prune", "--max-count", "1", input="y\n").output
+    found = find_status(run)
+    assert (found["there"], found["objects"]) == (1, 2)
+
+
+def test_prune_leaves_objects_of_the_last_day(run: Run, cached: Path, remote: Path) -> None:
+    run("remote", "push")
+    told = json.loads(run("remote", "prune", "-f", "--max-count", "0", "--json").output)
+    assert (len(told["entries"]), told["objects"]) == (3, 0)
+
+
+def test_prune_by_age_and_size(run: Run, cached: Path, remote: Path) -> None:
+    run("remote", "push")
+    assert run("remote", "prune", "-f", "--max-age", "1d").output.startswith("removed: 0 entries")
+    run("remote", "prune", "-f", "--max-size", "1 kB")
+    assert find_status(run)["there"] < 3
+
+
+@pytest.mark.parametrize("arguments", [["push"], ["prune", "-f", "--max-count", "0"]])
+def test_in_mode_read_nothing_is_changed(
+    run: Run, cached: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("remote", "push")
+    monkeypatch.setenv("NBCACHE_REMOTE_MODE", "read")
+    done = run("remote", *arguments)
+    assert (done.exit_code, "remote_mode = 'read'" in done.output) == (2, True)
+
+
+def test_login_test_tries_what_a_build_does(
+    run: Run, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line.partition(":")[0] for line in run("remote", "login-test").output.splitlines()]
+    assert lines == ["list", "write", "read", "remove"]
+    assert list(remote.glob("probe*")) == []
+    monkeypatch.setenv("NBCACHE_REMOTE_MODE", "read")
+    assert run("remote", "login-test").output == "list: ok, 0 entries\n"
+
+
+def test_login_test_says_where_credentials_come_from(
+    run: Run, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCACHE_REMOTE", "file:///proc/nowhere")
+    done = run("remote", "login-test")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
+    assert "AWS_PROFILE" in done.output
+
+
+def test_without_a_remote_there_is_nothing_to_look_at(run: Run) -> None:
+    done = run("remote", "status")
+    assert (done.exit_code, "remote = ''" in done.output) == (2, True)
+
+
+def test_secrets_of_an_address_are_not_shown(
+    run: Run, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCACHE_REMOTE", "nowhere://me:hidden-word@host/x?key=hidden-word")
+    for arguments in (["remote", "status"], ["remote", "login-test"], ["doctor"]):
+        assert "hidden-word" not in run(*arguments).output
+
+
+def test_a_key_is_not_shown(run: Run, remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBCACHE_SIGNING_KEY", "hidden-word-0123456789")
+    for arguments in (["doctor"], ["stats"], ["remote", "status"]):
+        assert "hidden-word" not in run(*arguments).output
+
+
+def test_what_is_not_signed_is_not_pushed(
+    run: Run, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCACHE_SIGNING_KEY", "hidden-word-0123456789")
+    done = run("remote", "push")
+    assert done.exit_code == 1
+    assert done.output.count("not signed") == 3
+    assert "pushed: 0 entries" in done.output
