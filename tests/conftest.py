@@ -18,7 +18,13 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from sphinx_nbcache.config import MEMO_PATH_VARIABLE, OPTIONS
+from sphinx_nbcache.config import (
+    MEMO_PATH_VARIABLE,
+    MEMO_REMOTE_VARIABLE,
+    MEMO_SIGNED_VARIABLE,
+    OPTIONS,
+    SIGNING_VARIABLE,
+)
 
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 StartPython = Callable[..., "subprocess.Popen[str]"]
@@ -36,6 +42,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _VARIABLES = (
     *(option.variable for option in OPTIONS if option.variable),
     MEMO_PATH_VARIABLE,
+    MEMO_REMOTE_VARIABLE,
+    MEMO_SIGNED_VARIABLE,
+    SIGNING_VARIABLE,
 )
 _MARK = "MARK_OF_A_TEST"  # not NBCACHE_..., which builds in tests do not hand on
 

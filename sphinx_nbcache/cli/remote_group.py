@@ -39,7 +39,8 @@ def status(cache: NotebookCache, is_json: bool) -> None:
         {
             "Remote": found.address,
             "Mode": found.mode,
-            "Entries there": found.there,
+            "Entries there": found.there - found.memos,
+            "Memos there": found.memos,
             "Here, too": found.both,
             "Only here": found.only_here,
             "Only there": found.only_there,
@@ -73,7 +74,10 @@ def pull(cache: NotebookCache) -> None:
 def _tell(moved: Moved, what: str) -> None:
     for problem in moved.problems:
         click.echo(problem, err=True)
-    click.echo(f"{what}: {count(moved.entries, 'entry', 'entries')}, {moved.known} known already")
+    moves = count(moved.entries, "entry", "entries")
+    if moved.memos:
+        moves += f", {count(moved.memos, 'memo')}"
+    click.echo(f"{what}: {moves}, {moved.known} known already")
     if moved.problems:
         raise SystemExit(1)
 

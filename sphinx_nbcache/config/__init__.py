@@ -2,10 +2,14 @@
 
 from sphinx_nbcache.config.address import SIGNING_VARIABLE, has_secrets, mask_address
 from sphinx_nbcache.config.checks import check_duration, check_jobs, check_seconds, check_size
-from sphinx_nbcache.config.options import OPTIONS, Config, Option, choose_options
+from sphinx_nbcache.config.option import Option
+from sphinx_nbcache.config.options import OPTIONS, Config, choose_options
 from sphinx_nbcache.config.place import (
     CACHE_FOLDER,
+    MEMO_KEYS_ATTRIBUTE,
     MEMO_PATH_VARIABLE,
+    MEMO_REMOTE_VARIABLE,
+    MEMO_SIGNED_VARIABLE,
     ROOT_MARKS,
     find_cache_path,
     find_project_root,
@@ -21,7 +25,10 @@ __all__ = [
     "CACHE_FOLDER",
     "EXECUTORS",
     "EXECUTOR_GROUP",
+    "MEMO_KEYS_ATTRIBUTE",
     "MEMO_PATH_VARIABLE",
+    "MEMO_REMOTE_VARIABLE",
+    "MEMO_SIGNED_VARIABLE",
     "OPTIONS",
     "ROOT_MARKS",
     "SIGNING_VARIABLE",

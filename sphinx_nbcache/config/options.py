@@ -6,12 +6,12 @@ of the documentation are all made from ``OPTIONS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from sphinx_nbcache.config.address import check_address, mask_address
+from sphinx_nbcache.config.address import check_address
 from sphinx_nbcache.config.checks import (
     check_capacities,
     check_choice,
@@ -30,8 +30,8 @@ from sphinx_nbcache.config.checks import (
     check_table,
     check_values,
 )
-from sphinx_nbcache.config.plugins import EXECUTORS, WrongValueError, check_executor
-from sphinx_nbcache.errors import ConfigurationError
+from sphinx_nbcache.config.option import Option
+from sphinx_nbcache.config.plugins import EXECUTORS, check_executor
 
 ON_ERROR = ("fail", "warn")
 REMOTE_MODES = ("read", "read-write")
@@ -45,37 +45,6 @@ _COMMAND_NAMES = {
     f"{_OLD_COMMANDS}.cmd_cache:cmnd_cache": f"{_COMMANDS}:cache",
     f"{_OLD_COMMANDS}.cmd_project:cmnd_project": f"{_COMMANDS}:project",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option of the package."""
-
-    name: str
-    """Name without prefix; ``nbcache_<name>`` in ``conf.py``."""
-    default: Any
-    expected: str
-    """What a right value is, as the end of the sentence "expected ..."."""
-    help: str
-    check: Callable[[Any], Any]
-    """Returns the value in its final type; raises ValueError or TypeError if it is wrong."""
-    variable: str | None = None
-    """Environment variable that sets it too."""
-    rebuild: Literal["", "env"] = ""
-    """Sphinx's word for what is made again when the value changes; ``env`` for all pages."""
-
-    def read(self, value: Any, name: str) -> Any:
-        """Check a value; ``name`` is how the user spelled the option.
-
-        Raises ConfigurationError.
-        """
-        try:
-            return self.check(value)
-        except WrongValueError as error:
-            raise ConfigurationError(name, value, f"{self.expected}; {error}") from error
-        except (ValueError, TypeError) as error:
-            shown = mask_address(value) if isinstance(value, str) else value
-            raise ConfigurationError(name, shown, self.expected) from error
 
 
 OPTIONS = (
@@ -269,6 +238,16 @@ OPTIONS = (
         "NBCACHE_REMOTE_TIMEOUT",
     ),
     Option(
+        "trust_remote",
+        False,
+        "True or False",
+        "Whether memoized values that have to be unpickled are loaded from the remote without a "
+        "signature. Unpickling runs what the value says: whoever can write to the remote could "
+        "then run code here.",
+        check_flag,
+        "NBCACHE_TRUST_REMOTE",
+    ),
+    Option(
         "check_ignore",
         (),
         "a list of regular expressions",
@@ -351,6 +330,7 @@ class Config:
     remote_mode: str = "read"
     remote_timeout: float | None = 30
     """Seconds; None for no limit."""
+    trust_remote: bool = False
     check_ignore: tuple[str, ...] = ()
     rerun: tuple[str, ...] = ()
     cli_folder: Path | None = None

@@ -7,6 +7,12 @@ from pathlib import Path
 CACHE_FOLDER = ".nbcache"
 MEMO_PATH_VARIABLE = "NBCACHE_MEMO_PATH"
 """Tells kernels where the cache of their build is, for what they memoize."""
+MEMO_REMOTE_VARIABLE = "NBCACHE_MEMO_REMOTE"
+"""Tells kernels the options of their build's remote, as JSON: what they memoize may be there."""
+MEMO_SIGNED_VARIABLE = "NBCACHE_MEMO_SIGNED"
+"""Tells kernels and what they start that only signed memos count."""
+MEMO_KEYS_ATTRIBUTE = "_nbcache_memo_keys"
+"""Of ``sys``, in kernels: the keys for memos. No variable: environments end up on pages."""
 ROOT_MARKS = (".git", "pyproject.toml")
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from sphinx_nbcache.config import find_project_root
 from sphinx_nbcache.memo.cell_imports import find_own_sources
 from sphinx_nbcache.memo.code import is_own_file
-from sphinx_nbcache.memo.engine import get_engine
+from sphinx_nbcache.memo.opening import get_engine
 from sphinx_nbcache.observing import Digests, Places
 
 _ABSENT = ""

@@ -6,7 +6,6 @@ are its callers; what a value looks like in the store is not known here.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -17,20 +16,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sphinx_nbcache.config import (
-    MEMO_PATH_VARIABLE,
-    Config,
-    find_cache_path,
-    find_project_root,
-)
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.memo.content import digest_values
+from sphinx_nbcache.memo.remote_memos import RemoteMemos
 from sphinx_nbcache.memo.settings import MemoConfig
 from sphinx_nbcache.memo.values import Encoded, NotStorableError, decode, encode
 from sphinx_nbcache.model import Key, Memo, digest_json
 from sphinx_nbcache.store import Problem, Store
 
-_PATH_VARIABLES = (MEMO_PATH_VARIABLE, "NBCACHE_PATH", "JUPYTERCACHE")
 _FIRST_PAUSE_S = 0.001
 _LONGEST_PAUSE_S = 0.1
 _T = TypeVar("_T")
@@ -95,13 +88,17 @@ class Asking:
 
     def find(self) -> Memo | None:
         """Return what is stored, if it is not too old; None, and a warning, if it is damaged."""
-        found = self._engine.store.memos.find(self.family, self.key)
+        if not self._engine.may_keep:
+            return None
+        found = self._engine.store.find_memo(self.family, self.key)
         if isinstance(found, Problem):
             self._warn(f"{found.reason}; it is computed again")
             return None
-        if found is None or self._terms.max_age_s is None:
-            return found
-        return found if time.time() - found.executed_at <= self._terms.max_age_s else None
+        return found if found is not None and self._is_young_enough(found) else None
+
+    def _is_young_enough(self, memo: Memo) -> bool:
+        limit = self._terms.max_age_s
+        return limit is None or time.time() - memo.executed_at <= limit
 
     def answer(self, compute: Callable[[], _T]) -> Answer[_T]:
         """Return the stored answer, or compute it; of many who ask at once, one computes.
@@ -111,6 +108,8 @@ class Asking:
         with ExitStack() as stack:
             for pause_s in self._approach(stack):
                 time.sleep(pause_s)
+            if self._known is None:
+                self._bring()
             if self._known is not None:
                 return self._known
             clock = time.perf_counter()
@@ -124,6 +123,8 @@ class Asking:
         with ExitStack() as stack:
             for pause_s in self._approach(stack):
                 await asyncio.sleep(pause_s)
+            if self._known is None and self._engine.remote is not None:
+                await asyncio.to_thread(self._bring)
             if self._known is not None:
                 return self._known
             clock = time.perf_counter()
@@ -144,6 +145,12 @@ class Asking:
             pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, waited_s / 4))
             waited_s += pause_s
             yield pause_s
+
+    def _bring(self) -> None:
+        """Ask the remote for what is not here."""
+        remote = self._engine.remote
+        if remote is not None and remote.bring(self.family, self.key, self._is_young_enough):
+            self._look()
 
     def _look(self) -> bool:
         """Return whether there is a stored answer that can be read."""
@@ -184,7 +191,9 @@ class Asking:
 
     def _finish(self, value: _T, seconds: float) -> Answer[_T]:
         """Store a value that took some seconds, if that is worth it."""
-        is_kept = self._terms.always or seconds > self._engine.config.threshold_s
+        is_kept = self._engine.may_keep and (
+            self._terms.always or seconds > self._engine.config.threshold_s
+        )
         problem = self._store(value, seconds) if is_kept else None
         return Answer(value=value, is_hit=False, seconds=seconds, problem=problem)
 
@@ -209,18 +218,34 @@ class Asking:
             tree=encoded.tree,
             is_pickled=encoded.is_pickled,
         )
-        self._engine.store.save_value(memo, encoded.parts, is_plain=self._terms.is_mapped)
+        store, remote = self._engine.store, self._engine.remote
+        memo = store.save_value(memo, encoded.parts, is_plain=self._terms.is_mapped)
+        if remote is not None:
+            remote.offer(memo)
 
     def _warn(self, text: str) -> None:
         warnings.warn(f"{self._question.name}: {text}", MemoWarning, stacklevel=4)
 
 
 class Engine:
-    """The memos of one cache."""
+    """The memos of one cache.
 
-    def __init__(self, store: Store, config: MemoConfig) -> None:
+    :param remote: what is asked for what is not there.
+    :param may_keep: False where values have to be signed, and cannot be.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: MemoConfig,
+        *,
+        remote: RemoteMemos | None = None,
+        may_keep: bool = True,
+    ) -> None:
         self.store = store
         self.config = config
+        self.remote = remote
+        self.may_keep = may_keep
 
     def ask(self, question: Question, terms: Terms = Terms()) -> Asking:
         """Begin with a question.
@@ -276,23 +301,3 @@ def _let_go(token: Token[frozenset[str]]) -> None:
 def name_family(name: str, group: str) -> str:
     """Return the digest that all answers to questions of one name and group share."""
     return digest_json([name, group])
-
-
-_engines: dict[Path, Engine] = {}
-config = MemoConfig()
-"""The settings of this process."""
-
-
-def get_engine() -> Engine:
-    """Return the engine for the cache of the current folder's project."""
-    variables = tuple(os.environ.get(name) for name in _PATH_VARIABLES)
-    return _open(os.getcwd(), variables)  # noqa: PTH109 - on every call
-
-
-@lru_cache(maxsize=100)
-def _open(folder: str, variables: tuple[str | None, ...]) -> Engine:
-    given = next((value for value in variables if value), None)
-    path = Config.from_values({"path": given}, {}).path
-    start = Path(folder)
-    path = find_cache_path(path, start=start, root=find_project_root(start))
-    return _engines.setdefault(path, Engine(Store(path), config))

@@ -160,7 +160,9 @@ def decode_frame(data: bytes | bytearray | memoryview, description: Mapping[str,
     import pyarrow as pa
 
     with pa.ipc.open_stream(pa.py_buffer(data)) as stream:
-        frame = stream.read_all().to_pandas()
+        table = stream.read_all()
+    table.validate(full=True)  # else wrong offsets would be followed, to anywhere
+    frame = table.to_pandas()
     if description["series"]:
         frame = frame.iloc[:, 0].rename(description["name"])
     frame.attrs = description["attrs"]
@@ -185,6 +187,10 @@ def decode_image(data: bytes | bytearray, description: Mapping[str, Any]) -> Any
     """Return an image. Raises ModuleNotFoundError without Pillow, ValueError if it is damaged."""
     from PIL import Image
 
-    image = Image.frombytes(description["mode"], tuple(description["size"]), bytes(data))
+    mode, (width, height) = description["mode"], description["size"]
+    row_bytes = (width + 7) // 8 if mode == "1" else width * len(Image.new(mode, (1, 1)).tobytes())
+    if len(data) != row_bytes * height:  # no memory is taken for what is not there
+        raise ValueError(f"{len(data)} bytes for an image of {width} x {height}")
+    image = Image.frombytes(mode, (width, height), bytes(data))
     image.info = dict(description["info"])
     return image

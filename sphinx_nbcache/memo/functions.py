@@ -20,9 +20,9 @@ from sphinx_nbcache.memo.engine import (
     MemoWarning,
     Question,
     Terms,
-    get_engine,
     name_family,
 )
+from sphinx_nbcache.memo.opening import get_engine
 from sphinx_nbcache.memo.settings import MemoConfig
 
 _P = ParamSpec("_P")

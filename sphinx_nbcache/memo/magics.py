@@ -10,7 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 
 from sphinx_nbcache.memo.cell_line import parse_cell_line
 from sphinx_nbcache.memo.cells import CellRun, run_cell
-from sphinx_nbcache.memo.engine import get_engine
+from sphinx_nbcache.memo.opening import get_engine
 
 _LOG = logging.getLogger("sphinx_nbcache")
 _LONGEST_TITLE = 40

@@ -23,3 +23,7 @@ class MemoConfig:
     def get_runtime_threshold(self) -> float:
         """Return from how many seconds on calls are stored."""
         return self.threshold_s
+
+
+config = MemoConfig()
+"""The settings of this process."""

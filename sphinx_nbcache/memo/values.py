@@ -357,7 +357,8 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "range": lambda value: range(*value),
     type(...).__name__: lambda _: ...,
     "Decimal": Decimal,
-    "Fraction": Fraction,
+    # Other texts than ours may stand for numbers that no memory can hold.
+    "Fraction": lambda value: Fraction(*map(int, value.split("/"))),
     "UUID": UUID,
     "date": date.fromisoformat,
     "datetime": datetime.fromisoformat,

@@ -38,6 +38,8 @@ class Memo:
     """Digests of the objects that the tree names."""
     is_pickled: bool = False
     """Whether reading the value runs code that is named in it."""
+    signature: str = ""
+    """Made with a key by whoever stored it; empty where there was none."""
 
     @property
     def name(self) -> str:
@@ -46,7 +48,18 @@ class Memo:
 
     def to_bytes(self) -> bytes:
         """Serialise to the stored form: a line with the digest of the rest, and JSON."""
-        value = {
+        value = self._to_json()
+        if self.signature:
+            value["signature"] = self.signature
+        body = _write(value)
+        return _seal(body) + body
+
+    def to_signable(self) -> bytes:
+        """Return what a signature is made of: all but signature and seal."""
+        return _write(self._to_json())
+
+    def _to_json(self) -> dict[str, Any]:
+        return {
             "format": MEMO_FORMAT,
             "key": self.key,
             "family": self.family,
@@ -57,8 +70,6 @@ class Memo:
             "objects": list(self.objects),
             "tree": self.tree,
         }
-        body = json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
-        return _seal(body) + body
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Memo:
@@ -85,7 +96,8 @@ class Memo:
     @classmethod
     def _from_json(cls, value: dict[str, Any]) -> Memo:
         objects = tuple(value.pop("objects"))
-        texts = (value["key"], value["family"], value["source"], *objects)
+        signature = value.setdefault("signature", "")
+        texts = (value["key"], value["family"], value["source"], signature, *objects)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
         if not all(math.isfinite(value[name]) for name in ("executed_at", "seconds")):
@@ -93,6 +105,10 @@ class Memo:
         if not isinstance(value["is_pickled"], bool):
             raise TypeError
         return cls(objects=objects, **value)
+
+
+def _write(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _seal(body: bytes) -> bytes:

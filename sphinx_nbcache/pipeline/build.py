@@ -13,13 +13,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sphinx_nbcache.config import MEMO_PATH_VARIABLE
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Job, Outcome, Report, Status, Topic
 from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
 from sphinx_nbcache.pipeline.declared import declare_for_all
 from sphinx_nbcache.pipeline.explanation import MISSING, NEVER_RUN
 from sphinx_nbcache.pipeline.lookup import Lookup
+from sphinx_nbcache.pipeline.memo_handover import MemoHandover
 from sphinx_nbcache.pipeline.ordering import Edges, index_sources, resolve_after, take_out_cycles
 from sphinx_nbcache.pipeline.progress import Progress
 from sphinx_nbcache.pipeline.project import Project
@@ -96,6 +96,7 @@ class _Build:
         """Collect, run what is stale, and again what that has made stale."""
         for name, artifacts in unchanged.items():
             self._collection.restorer.restore(name, artifacts)
+        started_at = time.time()
         stale = self._collection.collect(self._sources, rerun)
         self._tell_of_remote()
         if self._project.config.frozen:
@@ -107,7 +108,7 @@ class _Build:
         if stale:
             self._fly(stale, edges, fail_fast=fail_fast)
         self._changed.update(self._collection.restorer.written)
-        self._lookup.sharing.finish()
+        self._lookup.sharing.finish(started_at if stale else None)
         self._tell_of_remote()
         self._warn_of_patterns()
         self._note()
@@ -144,7 +145,8 @@ class _Build:
         )
         try:
             jobs = [item.plan.job for item in stale if item.plan.job is not None]
-            flight.run(stale, open_executor(jobs, self._project), find_more)
+            handover = self._lookup.sharing.handover
+            flight.run(stale, open_executor(jobs, self._project, handover), find_more)
         finally:
             self._progress.end()
             self._seconds = time.perf_counter() - clock
@@ -222,7 +224,7 @@ class _Build:
             self._progress.warn(f"entries beyond the limit of the cache stay: {error}")
 
 
-def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
+def open_executor(jobs: Sequence[Job], project: Project, handover: MemoHandover) -> Executor:
     """Return the executor for some jobs, which knows what their notebooks import."""
     from sphinx_nbcache.running import ExecutorRequest, create_executor
 
@@ -234,7 +236,8 @@ def open_executor(jobs: Sequence[Job], project: Project) -> Executor:
             config=project.config,
             jobs=tuple(jobs),
             learned=learned,
-            variables={MEMO_PATH_VARIABLE: str(project.store.path)},
+            variables=handover.make_variables(),
+            memo_keys=project.store.memo_keys.to_text(),
         )
     )
 

@@ -18,6 +18,7 @@ from sphinx_nbcache.errors import NotebookReadError
 from sphinx_nbcache.model import Job, Outcome, Outputs, Run, Status
 from sphinx_nbcache.pipeline.build import open_executor
 from sphinx_nbcache.pipeline.comparison import CellDrift, Normaliser, compare_outputs
+from sphinx_nbcache.pipeline.memo_handover import MemoHandover
 from sphinx_nbcache.pipeline.plan import make_plan
 from sphinx_nbcache.pipeline.project import Project, relate
 from sphinx_nbcache.pipeline.schedule import Schedule
@@ -169,7 +170,9 @@ class _Check:
 
     def run(self, cases: list[_Case]) -> None:
         """Run them all; interrupted, stop every kernel and raise on."""
-        executor = open_executor([case.job for case in cases], _stay_here(self._project))
+        project = _stay_here(self._project)
+        handover = MemoHandover(project, is_online=False)
+        executor = open_executor([case.job for case in cases], project, handover)
         schedule = Schedule(executor.capacity, self._project.config.resources)
         waiting = sorted(cases, key=lambda c: schedule.rank(c.job.demands, c.outcome.seconds))
         try:

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sphinx_nbcache.errors import ConfigurationError, RemoteError
-from sphinx_nbcache.model import Entry
+from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.pipeline.opened import Opened
 from sphinx_nbcache.pipeline.sharing import open_remote
-from sphinx_nbcache.store import Contents, Inventory, Limits, Listed, Pruned, Remote, Stored
+from sphinx_nbcache.store import (
+    Contents,
+    Inventory,
+    Limits,
+    Listed,
+    Pruned,
+    Remote,
+    Stored,
+    list_entries,
+    list_memos,
+)
 
+_Record = TypeVar("_Record", bound=Entry | Memo)
 _MINE_S = 24 * 3600
 """An object so young may belong to an entry that is still to come."""
 _NOT_WRITABLE = "'read-write': this changes the remote"
@@ -36,7 +47,9 @@ class RemoteStatus:
     """Without what could be secret in it."""
     mode: str
     there: int
-    """Number of entries in the remote."""
+    """Number of entries and memos in the remote."""
+    memos: int
+    """Number of these that are memos."""
     both: int
     """Number of these that are here, too."""
     only_here: int
@@ -56,8 +69,9 @@ class Moved:
     """What was copied to the remote, or from there."""
 
     entries: int
+    memos: int
     known: int
-    """Number of entries that were there already."""
+    """Number of entries and memos that were there already."""
     problems: tuple[str, ...] = ()
     """What was not copied, and why; sentences for people."""
 
@@ -86,11 +100,12 @@ class RemoteCache:
         """Return what is there, and how that differs from what is here."""
         remote = self._open()
         contents = remote.look()
-        there, here = contents.entries.keys(), set(self._store.entries.list_names())
+        there, here = contents.records.keys(), self._list_names()
         return RemoteStatus(
             address=remote.shown,
             mode=self._project.config.remote_mode,
             there=len(there),
+            memos=len(contents.memos),
             both=len(there & here),
             only_here=len(here - there),
             only_there=len(there - here),
@@ -99,32 +114,34 @@ class RemoteCache:
         )
 
     def push(self) -> Moved:
-        """Copy all entries there that it has not; what was interrupted goes on where it was."""
+        """Copy all entries and memos there that it has not.
+
+        What was interrupted goes on where it was.
+        """
         remote = self._open_to_write()
-        known = remote.look().entries.keys()
+        known = remote.look().records.keys()
         inventory = self._store.take_inventory()
-        entries = [stored.entry for stored in inventory.entries if stored.entry.name not in known]
-        problems, number = [str(problem) for problem in inventory.problems], 0
-        for entry in entries:
-            if flaw := self._find_flaw(entry):
+        records = [stored.entry for stored in inventory.records]
+        lacking = [record for record in records if record.name not in known]
+        problems = [str(problem) for problem in inventory.problems]
+        sent: list[Entry | Memo] = []
+        for record in lacking:
+            if flaw := self._find_flaw(record):
                 problems.append(flaw)
                 continue
-            remote.send(entry)
-            number += 1
+            remote.send(record)
+            sent.append(record)
         remote.finish()
-        both = len(inventory.entries) - len(entries)
-        return Moved(entries=number, known=both, problems=tuple(problems))
+        problems += remote.problems
+        return _count(sent, len(records) - len(lacking), problems)
 
     def pull(self) -> Moved:
-        """Copy all entries here that are not here yet; everything is verified."""
+        """Copy all entries and memos here that are not here yet; everything is verified."""
         remote = self._open()
-        there, here = remote.look().entries, set(self._store.entries.list_names())
+        there, here = remote.look().records, self._list_names()
         lacking = [listed for name, listed in there.items() if name not in here]
-        found = remote.read(lacking)
-        complete = remote.fetch(found)
-        return Moved(
-            entries=len(complete), known=len(there) - len(lacking), problems=_list_problems(remote)
-        )
+        taken = remote.fetch(remote.read(lacking))
+        return _count(taken, len(there) - len(lacking), _list_problems(remote))
 
     def prune(
         self,
@@ -150,7 +167,7 @@ class RemoteCache:
         inventory, is_whole = _take_inventory(contents, remote)
         going = inventory.choose(limits, now=time.time())
         names = {stored.entry.name for stored in going}
-        staying = [stored for stored in inventory.entries if stored.entry.name not in names]
+        staying = [stored for stored in inventory.records if stored.entry.name not in names]
         unused = _list_unused(inventory, staying, contents) if is_whole else []
         if not dry_run:
             remote.remove(stored.path.as_posix() for stored in going)
@@ -159,10 +176,11 @@ class RemoteCache:
         freed = sum(stored.size_bytes for stored in going)
         freed += sum(inventory.sizes[path] for path in unused)
         return Pruned(
-            entries=tuple(item.entry for item in going if isinstance(item.entry, Entry)),
+            entries=list_entries(going),
+            memos=list_memos(going),
             objects=len(unused),
             freed_bytes=freed,
-            left_entries=len(staying),
+            left_entries=len(list_entries(staying)),
             left_bytes=inventory.size_bytes - freed,
         )
 
@@ -190,19 +208,25 @@ class RemoteCache:
             raise ConfigurationError("remote_mode", mode, _NOT_WRITABLE)
         return self._open()
 
-    def _find_flaw(self, entry: Entry) -> str:
-        """Return why an entry is not to be copied; empty if it is."""
-        if not self._store.is_trusted(entry):
-            return f"{entry.source}: not signed with one of the keys of NBCACHE_SIGNING_KEY"
-        if not all(map(self._store.objects.has, entry.objects)):
-            return f"{entry.source}: an object of it is missing or damaged"
+    def _list_names(self) -> set[str]:
+        """Return the names of the entries and memos that are here."""
+        memos = (f"{path.parent.name}/{path.stem}" for path in self._store.memos.list_paths())
+        return {*self._store.entries.list_names(), *memos}
+
+    def _find_flaw(self, record: Entry | Memo) -> str:
+        """Return why a record is not to be copied; empty if it is."""
+        if not self._store.is_trusted(record):
+            return f"{record.source}: not signed with one of the keys of NBCACHE_SIGNING_KEY"
+        if not all(map(self._store.objects.has, record.objects)):
+            return f"{record.source}: an object of it is missing or damaged"
         return ""
 
     def _keep_needed(self, remote: Remote, before: Contents, unused: Iterable[Path]) -> list[Path]:
         """Return the unused objects that no entry needs that has come meanwhile."""
-        now = open_remote(self._project).look().entries
-        new = remote.read(listed for name, listed in now.items() if name not in before.entries)
-        needed = {digest for entry in new for digest in (*entry.objects, entry.key)}
+        now = open_remote(self._project).look().records
+        new = [listed for name, listed in now.items() if name not in before.records]
+        found = remote.read(new, is_trusting=True)
+        needed = {digest for record in found for digest in (*record.objects, record.key)}
         kept = {before.objects[digest].name for digest in needed if digest in before.objects}
         return [path for path in unused if path.as_posix() not in kept]
 
@@ -212,21 +236,22 @@ def _take_inventory(contents: Contents, remote: Remote) -> tuple[Inventory, bool
 
     What cannot be read may be another version's, and need any object.
     """
-    listed = {item.name: item for item in contents.entries.values()}
-    found = remote.read(listed.values(), is_trusting=True)
-    stored = [_make_stored(entry, contents.entries[entry.name]) for entry in found]
+    records = contents.records
+    found = remote.read(records.values(), is_trusting=True)
+    entries = [_store(item, records) for item in found if isinstance(item, Entry)]
+    memos = [_store(item, records) for item in found if isinstance(item, Memo)]
     sizes = {Path(item.name): item.size_bytes for item in contents.objects.values()}
-    return Inventory(sizes, stored), len(found) == len(listed)
+    return Inventory(sizes, entries, memos), len(found) == len(records)
 
 
-def _make_stored(entry: Entry, listed: Listed) -> Stored[Entry]:
-    used_at = max(listed.written_at or 0.0, entry.executed_at)
-    path, size = Path(listed.name), listed.size_bytes
-    return Stored(entry=entry, path=path, size_bytes=size, used_at=used_at)
+def _store(record: _Record, listed: Mapping[str, Listed]) -> Stored[_Record]:
+    item = listed[record.name]
+    used_at = max(item.written_at or 0.0, record.executed_at)
+    return Stored(entry=record, path=Path(item.name), size_bytes=item.size_bytes, used_at=used_at)
 
 
 def _list_unused(
-    inventory: Inventory, staying: Iterable[Stored[Entry]], contents: Contents
+    inventory: Inventory, staying: Iterable[Stored[Entry | Memo]], contents: Contents
 ) -> list[Path]:
     old = {
         item.name
@@ -251,10 +276,23 @@ def _probe(remote: Remote) -> Iterable[Trial]:
     yield Trial(name="remove", text="gone")
 
 
+def _count(records: Iterable[Entry | Memo], known: int, problems: Iterable[str]) -> Moved:
+    records = list(records)
+    memos = sum(isinstance(record, Memo) for record in records)
+    entries = len(records) - memos
+    return Moved(entries=entries, memos=memos, known=known, problems=tuple(problems))
+
+
 def _list_problems(remote: Remote) -> tuple[str, ...]:
     problems = list(remote.problems)
     if remote.refused:
         problems.append(
-            f"{remote.refused} entries are not signed with one of the keys of NBCACHE_SIGNING_KEY"
+            f"{remote.refused} entries or memos are not signed with one of the keys of "
+            "NBCACHE_SIGNING_KEY"
+        )
+    if remote.pickled:
+        problems.append(
+            f"{remote.pickled} memos have to be unpickled, and are not signed: they are not taken "
+            "(NBCACHE_SIGNING_KEY, or nbcache_trust_remote)"
         )
     return tuple(problems)

@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sphinx_nbcache.errors import ConfigurationError, MissingExtraError, RemoteError, StoreError
-from sphinx_nbcache.model import IMPORTED, CellOutputs, Entry, Key
+from sphinx_nbcache.model import IMPORTED, CellOutputs, Entry, Key, Memo
 from sphinx_nbcache.pipeline.artifacts import Exclusions, is_safe
+from sphinx_nbcache.pipeline.memo_handover import MemoHandover
 from sphinx_nbcache.pipeline.project import Project
-from sphinx_nbcache.store import Remote, Store
+from sphinx_nbcache.store import Caution, Remote, Store
 
 Wish = tuple[Key, Callable[[Entry], bool]]
 """What is asked for a notebook, and whether an entry of that key answers it now."""
@@ -48,6 +49,8 @@ class Sharing:
         self._candidates: dict[Key, list[Entry]] = {}
         self._told = 0
         self._notices: list[str] = []
+        self.handover = MemoHandover(project, is_online=self.is_online)
+        """What kernels are told of the cache and its remote."""
 
     @property
     def is_online(self) -> bool:
@@ -80,15 +83,30 @@ class Sharing:
         if self._remote is not None and self._may_write:
             self._remote.send(entry)
 
-    def finish(self) -> None:
-        """Wait until all is put there."""
+    def finish(self, since: float | None) -> None:
+        """Put there what kernels have memoized, and wait until all is there.
+
+        :param since: POSIX timestamp of the build's beginning; None if no kernel was started.
+        """
+        self._notices += self.handover.take_notices()
         if self._remote is None:
             return
         try:
+            if self._may_write and since is not None:
+                self._offer_memos(self._remote, since)
             self._remote.finish()
         except _FAILURES as error:
             self._may_write = False
             self._notices.append(f"new outputs are not all in the remote cache: {error}")
+
+    def _offer_memos(self, remote: Remote, since: float) -> None:
+        """Send the memos that are new here and lack there: kernels have no right to write."""
+        store = self._project.store
+        found = (store.memos.read(path) for path in store.memos.list_paths_since(since))
+        new = {memo.name: memo for memo in found if isinstance(memo, Memo)}
+        for name in remote.find_lacking(new):
+            if store.is_trusted(new[name]):
+                remote.send(new[name])
 
     def take_notices(self) -> list[str]:
         """Return what has to be told, each once."""
@@ -162,7 +180,7 @@ def open_remote(project: Project) -> Remote:
         project.store,
         silence_s=config.remote_timeout,
         limit=config.entries_per_key,
-        find_flaw=partial(find_flaw, project.store),
+        caution=Caution(partial(find_flaw, project.store), may_unpickle=config.trust_remote),
     )
 
 

@@ -68,6 +68,8 @@ class ExecutorRequest:
     """Job name to modules that an earlier run of it was seen to import."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that kernels are to have beside those of this process."""
+    memo_keys: str = field(default="", repr=False)
+    """What kernels on this machine sign memos with; nothing to be written down or sent."""
 
 
 class LocalExecutor:
@@ -77,6 +79,7 @@ class LocalExecutor:
         imported; None where that kernel is to be started, not forked.
     :param find_variables: tells which environment variables of a job's kernel differ from
         those of this process; None for one that it is not to have.
+    :param memo_keys: what kernels sign memos with.
     :param cores: cores that the kernels share; by default all usable ones.
     """
 
@@ -86,11 +89,16 @@ class LocalExecutor:
         *,
         choose_modules: ChooseModules = fork_nothing,
         find_variables: FindVariables = change_nothing,
+        memo_keys: str = "",
         cores: int | None = None,
     ) -> None:
         self.capacity = capacity
         self._kernels = Kernels(
-            choose_modules, find_variables, cores=cores or count_usable_cores(), capacity=capacity
+            choose_modules,
+            find_variables,
+            memo_keys=memo_keys,
+            cores=cores or count_usable_cores(),
+            capacity=capacity,
         )
         self.notices = self._kernels.servers.notices
         self._runs: dict[asyncio.Task[Any], Job] = {}
@@ -168,7 +176,11 @@ def create_local_executor(request: ExecutorRequest) -> LocalExecutor:
     capacity = 1 if config.is_serial else config.jobs or cores + is_forking
     rule = make_rule(request) if is_forking else fork_nothing
     executor = LocalExecutor(
-        capacity, cores=cores, choose_modules=rule, find_variables=lambda _: request.variables
+        capacity,
+        cores=cores,
+        choose_modules=rule,
+        find_variables=lambda _: request.variables,
+        memo_keys=request.memo_keys,
     )
     if config.kernel_start == "fork" and not is_forking:
         executor.notices.append("kernels are forked on Linux only; here each one is started")

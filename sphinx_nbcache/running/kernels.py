@@ -57,6 +57,7 @@ class Kernels:
         imported; None where that kernel is to be started, not forked.
     :param find_variables: tells which environment variables a job's kernel is to have that
         are not those of this process; None for one that it is not to have.
+    :param memo_keys: what kernels sign memos with.
     :param cores: usable cores, which the kernels that run at once share.
     """
 
@@ -65,10 +66,12 @@ class Kernels:
         choose_modules: ChooseModules,
         find_variables: FindVariables = change_nothing,
         *,
+        memo_keys: str = "",
         cores: int,
         capacity: int,
     ) -> None:
         self.servers = ForkServers()
+        self.memo_keys = memo_keys
         self._choose_modules = choose_modules
         self._find_variables = find_variables
         self._cores = cores

@@ -93,7 +93,7 @@ async def _attempt(job: Job, kernels: Kernels) -> Run:
     try:
         with enter_folder(job) as place:
             async with open_kernel(kernels, job, notebook, place.folder) as kernel:
-                await _run_in_kernel(job, kernel, progress)
+                await _run_in_kernel(job, kernel, progress, kernels.memo_keys)
                 ended_at = time.perf_counter()
             progress.phases["shutdown"] = time.perf_counter() - ended_at
             if progress.failure is None:
@@ -128,13 +128,13 @@ def _copy_content(job: Job) -> NotebookNode:
     return notebook
 
 
-async def _run_in_kernel(job: Job, kernel: Kernel, progress: _Progress) -> None:
+async def _run_in_kernel(job: Job, kernel: Kernel, progress: _Progress, memo_keys: str) -> None:
     if kernel.language_info:
         kernel.client.nb.metadata["language_info"] = nbformat.from_dict(kernel.language_info)
     if job.demands.timeout_s is not None:
         _limit_time(job.demands.timeout_s, kernel, progress)
     progress.phases = {"start": kernel.start_s, "ready": kernel.ready_s}
-    await begin_observing(kernel)
+    await begin_observing(kernel, memo_keys)
     for cell in job.notebook.iterate_code_cells():
         progress.current = cell
         progress.cells.append(await _run_cell(job, kernel, cell, progress))

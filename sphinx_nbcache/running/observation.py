@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+from sphinx_nbcache.config import MEMO_KEYS_ATTRIBUTE
 from sphinx_nbcache.model import FileStamp, Interpreter, Listing, Module, Observation, Read
 from sphinx_nbcache.running.forking import ForkedProcess
 from sphinx_nbcache.running.kernel import Kernel
@@ -29,16 +30,21 @@ _ABORTED_POLLS = 25
 _SCRIPTS = ("interpreter.py", "tracer_modules.py", "tracer.py")
 
 
-async def begin_observing(kernel: Kernel) -> None:
+async def begin_observing(kernel: Kernel, memo_keys: str = "") -> None:
     """Have a Python kernel look at what its notebook does, from now on.
 
     A forked one has its tracer already. One that cannot be observed is left as it is.
+
+    :param memo_keys: what it signs memos with.
     """
     if kernel.language_info.get("name") != _PYTHON:
         return
-    start = "__import__('sys').audit('sphinx_nbcache.start')"
-    process = getattr(kernel.manager.provisioner, "process", None)
-    await _ask(kernel, start if isinstance(process, ForkedProcess) else f"({_install()}, {start})")
+    steps = ["__import__('sys').audit('sphinx_nbcache.start')"]
+    if not isinstance(getattr(kernel.manager.provisioner, "process", None), ForkedProcess):
+        steps.insert(0, _install())
+    if memo_keys:
+        steps.insert(0, f"setattr(__import__('sys'), {MEMO_KEYS_ATTRIBUTE!r}, {memo_keys!r})")
+    await _ask(kernel, f"({', '.join(steps)},)")
 
 
 async def end_observing(kernel: Kernel) -> Observation | None:

@@ -1,6 +1,7 @@
 """What is kept: objects by digest, entries by key; atomic, verified, shared by processes."""
 
 from sphinx_nbcache.store.archive import Imported
+from sphinx_nbcache.store.clearing import list_entries, list_memos
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import place_atomically, remove_abandoned_drafts, take_stamp
 from sphinx_nbcache.store.folder import STORE_FORMAT
@@ -16,7 +17,7 @@ from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
-from sphinx_nbcache.store.remote import Contents, Remote
+from sphinx_nbcache.store.remote import Caution, Contents, Remote
 from sphinx_nbcache.store.remote_files import Listed
 from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
@@ -24,6 +25,7 @@ from sphinx_nbcache.store.store import Claim, Store
 
 __all__ = [
     "STORE_FORMAT",
+    "Caution",
     "Claim",
     "Contents",
     "Entries",
@@ -51,6 +53,8 @@ __all__ = [
     "Stored",
     "UnreadableError",
     "is_jupyter_cache",
+    "list_entries",
+    "list_memos",
     "place_atomically",
     "read_jupyter_cache",
     "remove_abandoned_drafts",

@@ -91,6 +91,13 @@ class Memos:
         """Return the files of a family."""
         return sorted(self.folder_of(family).glob("*.json"))
 
+    def list_paths_since(self, since: float) -> Iterator[Path]:
+        """Yield the files of the memos that were stored, or asked for again, since some time."""
+        for path in self.list_paths():
+            with suppress(OSError):
+                if path.stat().st_mtime >= since:
+                    yield path
+
     def list_paths(self) -> Iterator[Path]:
         """Yield the files of all memos."""
         yield from sorted(self.folder.glob("??/*/*.json"))

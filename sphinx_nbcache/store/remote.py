@@ -1,4 +1,4 @@
-"""A remote: the entries and objects of a store where other machines can reach them.
+"""A remote: the entries, memos and objects of a store where other machines can reach them.
 
 It has the layout of a store. What comes from it is believed in nothing: names are matched
 before they become paths, objects compared with their digests while they come in, entries
@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from sphinx_nbcache.errors import RemoteError, StoreError
-from sphinx_nbcache.model import Entry, Key
+from sphinx_nbcache.model import Entry, Key, Memo
 from sphinx_nbcache.store.entries import Problem
 from sphinx_nbcache.store.folder import MARK, STORE_FORMAT, describe_foreign_format
 from sphinx_nbcache.store.objects import COMPRESSED, read_digest
@@ -28,6 +28,7 @@ from sphinx_nbcache.store.store import Store
 from sphinx_nbcache.store.transfers import SilentError, Transfers
 
 LARGEST_ENTRY_BYTES = 32 << 20
+LARGEST_MEMO_BYTES = 128 << 20
 LARGEST_OBJECT_BYTES = 4 << 30
 """As it is stored."""
 MOST_ENTRIES = 100
@@ -39,7 +40,9 @@ _CLAIMS = 64
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})(\.zst)?")
 _ENTRY = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
+_MEMO = re.compile(r"memos/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
 _T = TypeVar("_T")
+_Record = TypeVar("_Record", bound=Entry | Memo)
 _ALL_SHARDS = frozenset(f"{number:02x}" for number in range(256))
 
 
@@ -49,13 +52,30 @@ class Contents:
 
     entries: Mapping[str, Listed]
     """By the name of the entry: ``key/inputs digest``."""
+    memos: Mapping[str, Listed]
+    """By the name of the memo: ``family/key``."""
     objects: Mapping[str, Listed]
     """By digest."""
 
     @property
     def size_bytes(self) -> int:
         """Return the bytes of all of them."""
-        return sum(item.size_bytes for item in (*self.entries.values(), *self.objects.values()))
+        return sum(item.size_bytes for item in (*self.records.values(), *self.objects.values()))
+
+    @property
+    def records(self) -> dict[str, Listed]:
+        """Return entries and memos."""
+        return {**self.entries, **self.memos}
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What is asked of records without a signature before they are taken."""
+
+    find_flaw: Callable[[Entry], str] = lambda entry: ""
+    """Says what is wrong with an entry whose objects have come; empty for nothing."""
+    may_unpickle: bool = False
+    """Whether memos are taken that have to be unpickled."""
 
 
 class Remote:
@@ -64,8 +84,7 @@ class Remote:
     :param store: where what is taken from it goes, and what is put there comes from.
     :param silence_s: how long it may give no sign of life; None for any time.
     :param limit: how many entries of one key are kept here.
-    :param find_flaw: says what is wrong with an entry whose objects have come, before it is
-        taken; empty for nothing.
+    :param caution: what is asked of what has no signature.
 
     Each method that waits for it raises RemoteError when it cannot be used, and
     MissingExtraError without the library for its address.
@@ -78,23 +97,27 @@ class Remote:
         *,
         silence_s: float | None = 30,
         limit: int = 10,
-        find_flaw: Callable[[Entry], str] = lambda entry: "",
+        caution: Caution = Caution(),
     ) -> None:
         self._store = store
-        self._find_flaw = find_flaw
+        self._caution = caution
         self._limit = limit
         self._transfers = Transfers(silence_s)
         self.files = RemoteFiles(address, self._transfers)
         self.problems: list[str] = []
         """What there cannot be used, and why; sentences for people."""
-        self.taken: list[Entry] = []
+        self.taken: list[Entry | Memo] = []
         """What was taken into the store, also before something failed."""
         self.refused = 0
-        """Number of entries that are not signed with one of the keys."""
+        """Number of entries and memos that are not signed with one of the keys."""
+        self.pickled = 0
+        """Number of memos that would have to be unpickled, and are not signed."""
         self._lock = threading.Lock()
         self._has_begun = self._is_marked = False
         self._asked: set[Key] = set()
+        self._families: set[str] = set()
         self._entries: dict[str, Listed] = {}
+        self._memos: dict[str, Listed] = {}
         self._objects: dict[str, Listed] = {}
         self._shards: set[str] = set()
         self._bad: set[str] = set()
@@ -123,46 +146,69 @@ class Remote:
             return []
         self.begin()
         self._asked |= new
-        folders = [f"entries/{key[:2]}/{key}" for key in sorted(new)]
-        self._note_entries(self._list(folders if len(new) <= _FEW else ["entries"]))
+        self._note_records(self._list(_choose_folders("entries", new)))
         chosen: dict[str, list[Listed]] = {key: [] for key in new}
         for name, listed in self._entries.items():
             if (key := name.partition("/")[0]) in chosen:
                 chosen[key].append(listed)
-        return self.read([item for items in chosen.values() for item in _choose_newest(items)])
+        newest = [item for items in chosen.values() for item in _choose_newest(items)]
+        return [entry for entry in self.read(newest) if isinstance(entry, Entry)]
 
-    def read(self, listed: Iterable[Listed], *, is_trusting: bool = False) -> list[Entry]:
-        """Return those of some listed entries that are sound, and trusted.
+    def find_memos(self, names: Iterable[str]) -> list[Memo]:
+        """Return the sound and trusted memos of some names; each family is asked for once."""
+        names = list(names)
+        self._ask_families(names)
+        listed = [self._memos[name] for name in names if name in self._memos]
+        return [memo for memo in self.read(listed) if isinstance(memo, Memo)]
+
+    def _ask_families(self, names: Iterable[str]) -> None:
+        new = {name.partition("/")[0] for name in names} - self._families
+        if new:
+            self.begin()
+            self._families |= new
+            self._note_records(self._list(_choose_folders("memos", new)))
+
+    def find_lacking(self, names: Iterable[str]) -> list[str]:
+        """Return those names of memos that are not there, or not sound."""
+        names = list(names)
+        self._ask_families(names)
+        return [
+            name for name in names if name not in self._memos or self._memos[name].name in self._bad
+        ]
+
+    def read(self, listed: Iterable[Listed], *, is_trusting: bool = False) -> list[Entry | Memo]:
+        """Return those of some listed entries and memos that are sound, and trusted.
 
         :param is_trusting: take what is not signed, too.
         """
         calls = (partial(self._read_one, item, is_trusting=is_trusting) for item in listed)
         found = self._gather(calls)
-        return [entry for entry in found if entry is not None]
+        return [record for record in found if record is not None]
 
-    def fetch(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Take entries into the store with all the objects that they need.
+    def fetch(self, records: Iterable[_Record]) -> list[_Record]:
+        """Take entries and memos into the store with all the objects that they need.
 
         Returns those that are complete, also of those that were there already. Raises
         StoreError when the store cannot be written.
         """
-        entries, has = list(entries), self._store.objects.has
-        if not entries:
+        records, has = list(records), self._store.objects.has
+        if not records:
             return []
         with self._hold():
-            return self._fetch(entries, has)
+            return self._fetch(records, has)
 
-    def send(self, entry: Entry) -> None:
-        """Have an entry of the store put there, with its objects first; go on meanwhile."""
-        files = [self._store.objects.list_files(digest) for digest in (*entry.objects, entry.key)]
-        if not all(files[:-1]):
+    def send(self, record: Entry | Memo) -> None:
+        """Have a record of the store put there, with its objects first; go on meanwhile."""
+        files = [self._store.objects.list_files(digest) for digest in record.objects]
+        if not all(files):
             return  # gone meanwhile: a miss for others, too
+        if question := _find_question(record):
+            files.append(self._store.objects.list_files(question))
         paths = [found[0] for found in files if found]
-        path = self._store.entries.get_path(entry)
-        self._sending.append(self._transfers.submit(partial(self._send, entry, path, paths)))
+        self._sending.append(self._transfers.submit(partial(self._send, record, paths)))
 
     def finish(self) -> int:
-        """Wait until all is sent; return the number of entries."""
+        """Wait until all is sent; return the number of entries and memos."""
         sending, self._sending = self._sending, []
         try:
             self._wait(sending)
@@ -175,16 +221,16 @@ class Remote:
         """Return all that it holds."""
         self.begin()
         self._locate_all()
-        self._note_entries(self._list(["entries"]))
-        return Contents(dict(self._entries), dict(self._objects))
+        self._note_records(self._list(["entries", "memos"]))
+        return Contents(dict(self._entries), dict(self._memos), dict(self._objects))
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files by their names."""
         self._gather([partial(self.files.remove, name) for name in names])
 
-    def _fetch(self, entries: list[Entry], has: Callable[[str], bool]) -> list[Entry]:
-        questions = {entry.key for entry in entries}
-        needed = {digest for entry in entries for digest in entry.objects}
+    def _fetch(self, records: list[_Record], has: Callable[[str], bool]) -> list[_Record]:
+        questions = {digest for record in records if (digest := _find_question(record))}
+        needed = {digest for record in records for digest in record.objects}
         lacking = sorted(digest for digest in needed | questions if not has(digest))
         self._locate(lacking)
         lost = {digest for digest in lacking if digest not in self._objects} & needed
@@ -192,22 +238,22 @@ class Remote:
             there = [digest for digest in lacking if digest in self._objects]
             self._gather([partial(self._take, self._objects[digest], digest) for digest in there])
         finally:
-            complete = [entry for entry in entries if all(map(has, entry.objects))]
-            sound = [entry for entry in complete if self._is_sound(entry)]
-            for entry in sound:
-                self._store.adopt(entry, limit=self._limit)
-                self.taken.append(entry)
-        for entry in entries:
-            if not lost.isdisjoint(entry.objects):
-                self._note_bad(_name_entry(entry), f"an object of {entry.source} is not there")
-            elif entry not in complete:
-                self._bad.add(_name_entry(entry))
+            complete = [record for record in records if all(map(has, record.objects))]
+            sound = [record for record in complete if self._is_sound(record)]
+            for record in sound:
+                self._store.adopt(record, limit=self._limit)
+                self.taken.append(record)
+        for record in records:
+            if not lost.isdisjoint(record.objects):
+                self._note_bad(_name_file(record), f"an object of {record.source} is not there")
+            elif record not in complete:
+                self._bad.add(_name_file(record))
         return sound
 
-    def _is_sound(self, entry: Entry) -> bool:
-        flaw = self._find_flaw(entry)
+    def _is_sound(self, record: Entry | Memo) -> bool:
+        flaw = self._caution.find_flaw(record) if isinstance(record, Entry) else ""
         if flaw:
-            self._note_bad(_name_entry(entry), flaw)
+            self._note_bad(_name_file(record), flaw)
         return not flaw
 
     @contextmanager
@@ -238,10 +284,12 @@ class Remote:
         found = self._gather([partial(self.files.list_below, folder) for folder in folders])
         return [item for items in found for item in items]
 
-    def _note_entries(self, listed: Iterable[Listed]) -> None:
+    def _note_records(self, listed: Iterable[Listed]) -> None:
         for item in listed:
             if found := _ENTRY.fullmatch(item.name):
                 self._entries[f"{found[2]}/{found[3]}"] = item
+            elif found := _MEMO.fullmatch(item.name):
+                self._memos[f"{found[2]}/{found[3]}"] = item
 
     def _note_objects(self, listed: Iterable[Listed]) -> None:
         for item in listed:
@@ -262,8 +310,8 @@ class Remote:
             self._note_objects(self._list(["objects"]))
             self._shards |= _ALL_SHARDS
 
-    def _read_one(self, listed: Listed, *, is_trusting: bool) -> Entry | None:
-        """Return an entry; None, and a problem, where it is not to be used."""
+    def _read_one(self, listed: Listed, *, is_trusting: bool) -> Entry | Memo | None:
+        """Return a record; None, and a problem, where it is not to be used."""
         try:
             found = self._parse(listed)
         except FileNotFoundError:
@@ -275,18 +323,28 @@ class Remote:
             if found.is_damage:
                 self._note_bad(listed.name, found.reason)
             return None
-        if not (is_trusting or self._store.is_trusted(found)):
+        return found if is_trusting or self._is_accepted(found, listed) else None
+
+    def _is_accepted(self, found: Entry | Memo, listed: Listed) -> bool:
+        """Return whether a sound record may be taken; count it, if not."""
+        if not self._store.is_trusted(found):
             self._bad.add(listed.name)
             self.refused += 1
-            return None
-        return found
+            return False
+        # Unpickling runs what the value names.
+        is_harmless = isinstance(found, Entry) or not found.is_pickled
+        is_accepted = is_harmless or self._caution.may_unpickle or bool(self._store.memo_keys)
+        self.pickled += not is_accepted
+        return is_accepted
 
-    def _parse(self, listed: Listed) -> Entry | Problem:
-        """Return what a file of an entry says; raises what reading it does."""
+    def _parse(self, listed: Listed) -> Entry | Memo | Problem:
+        """Return what a record's file says; raises what reading it does."""
         path = Path(listed.name)
-        if listed.size_bytes > LARGEST_ENTRY_BYTES:
-            return Problem(path, f"it is larger than {LARGEST_ENTRY_BYTES} bytes")
-        found = self._store.entries.parse(path, b"".join(self.files.iterate(listed)))
+        is_memo = _MEMO.fullmatch(listed.name)
+        if listed.size_bytes > (most := LARGEST_MEMO_BYTES if is_memo else LARGEST_ENTRY_BYTES):
+            return Problem(path, f"it is larger than {most} bytes")
+        records = self._store.memos if is_memo else self._store.entries
+        found = records.parse(path, b"".join(self.files.iterate(listed)))
         if isinstance(found, Problem) or all(map(_DIGEST.fullmatch, (found.key, *found.objects))):
             return found
         return Problem(path, "it names objects by what is no digest")
@@ -307,17 +365,18 @@ class Remote:
         except OSError as error:
             raise StoreError(self._store.path, f"cannot be written: {error}") from error
 
-    def _send(self, entry: Entry, path: Path, objects: list[Path]) -> None:
+    def _send(self, record: Entry | Memo, objects: list[Path]) -> None:
+        name = _name_file(record)
         self._begin()
         self._mark()
         try:
             for file in objects:
                 self._send_object(file)
-            self.files.write(_name_entry(entry), path.read_bytes())
+            self.files.write(name, (self._store.path / name).read_bytes())
         except FileNotFoundError:
             return  # removed here meanwhile
         except OSError as error:
-            self.problems.append(f"{entry.source} is not put there: {error}")
+            self.problems.append(f"{record.source} is not put there: {error}")
 
     def _send_object(self, path: Path) -> None:
         digest = read_digest(path)
@@ -368,5 +427,17 @@ def _choose_newest(listed: Iterable[Listed]) -> list[Listed]:
     return newest[:MOST_ENTRIES]
 
 
-def _name_entry(entry: Entry) -> str:
-    return str(PurePosixPath("entries", entry.key[:2], entry.key, f"{entry.inputs.digest}.json"))
+def _choose_folders(kind: str, names: Iterable[str]) -> list[str]:
+    """Return the folders that are listed to find records of some keys or families."""
+    names = sorted(names)
+    return [f"{kind}/{name[:2]}/{name}" for name in names] if len(names) <= _FEW else [kind]
+
+
+def _find_question(record: Entry | Memo) -> str | None:
+    """Return the digest of the object with what was asked; None for memos, which keep none."""
+    return None if isinstance(record, Memo) else record.key
+
+
+def _name_file(record: Entry | Memo) -> str:
+    kind = "memos" if isinstance(record, Memo) else "entries"
+    return str(PurePosixPath(kind, record.name[:2], f"{record.name}.json"))

@@ -52,6 +52,17 @@ class SigningKeys:
         """Stay in this process: no other one, and no file, is to have them."""
         raise TypeError("signing keys do not leave their process")
 
+    def derive(self, purpose: str) -> SigningKeys:
+        """Return keys made of these, for one purpose: they tell nothing of the keys themselves.
+
+        HMAC as a key derivation (NIST SP 800-108, one step of counter mode).
+        """
+        return SigningKeys(_compute(key, "derive", purpose.encode()) for key in self._keys)
+
+    def to_text(self) -> str:
+        """Return the keys as ``from_text`` reads them: only to hand them to a kernel of ours."""
+        return ",".join(key.decode() for key in self._keys)
+
     def sign(self, kind: str, data: bytes) -> str:
         """Return the signature of bytes; empty where there is no key.
 

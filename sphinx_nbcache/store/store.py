@@ -38,8 +38,8 @@ from sphinx_nbcache.store.verification import find_problems
 
 _IMPORT = "import"
 """In the place of a key: the claim of who takes over what was executed elsewhere."""
-_SIGNED = "entry"
-"""What signatures of entries are of."""
+_ENTRY, _MEMO = "entry", "memo"
+"""What signatures are of."""
 NO_KEYS = SigningKeys()
 _HOLD_POLL_S = 0.1
 _HOLD_TIMEOUT_S = 600.0
@@ -57,11 +57,16 @@ class Store:
     """The store in a folder, which need not exist yet.
 
     :param keys: what entries are signed with, and have to be signed with to answer.
+    :param memo_keys: the same for memos, where they are not derived from the keys: kernels have
+        these only.
     """
 
-    def __init__(self, path: Path, keys: SigningKeys = NO_KEYS) -> None:
+    def __init__(
+        self, path: Path, keys: SigningKeys = NO_KEYS, memo_keys: SigningKeys | None = None
+    ) -> None:
         self.path = path
         self.keys = keys
+        self.memo_keys = keys.derive(_MEMO) if memo_keys is None else memo_keys
         tmp = path / "tmp"
         self._tmp = tmp
         self.index = Index(path / "index.sqlite")
@@ -125,6 +130,9 @@ class Store:
             self._prepare()
             write = self.objects.write_pieces
             memo = replace(memo, objects=tuple(write(part, is_plain=is_plain) for part in parts))
+            if self.memo_keys:
+                signature = self.memo_keys.sign(_MEMO, memo.to_signable())
+                memo = replace(memo, signature=signature)
             self.memos.write(memo)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
@@ -145,29 +153,44 @@ class Store:
             self._prepare()
             if question:
                 self.objects.write(question)
-            signature = self.keys.sign(_SIGNED, entry.to_signable()) if self.keys else ""
+            signature = self.keys.sign(_ENTRY, entry.to_signable()) if self.keys else ""
             self.entries.write(replace(entry, signature=signature))
             if limit is not None:
                 self._limit_entries(entry, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
-    def adopt(self, entry: Entry, *, limit: int) -> None:
-        """Store an entry of another store, signed as it is, whose objects are stored already.
+    def adopt(self, record: Entry | Memo, *, limit: int) -> None:
+        """Store a record of another store, signed as it is, whose objects are stored already.
+
+        :param limit: how many entries of a key are kept.
 
         Raises StoreError when the folder cannot be written.
         """
         try:
             self._prepare()
-            self.entries.write(entry)
-            self._limit_entries(entry, limit)
+            if isinstance(record, Memo):
+                self.memos.write(record)
+                return
+            self.entries.write(record)
+            self._limit_entries(record, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
-    def is_trusted(self, entry: Entry) -> bool:
-        """Return whether an entry may answer: all may where there are no keys."""
-        keys = self.keys
-        return not keys or keys.verify(_SIGNED, entry.to_signable(), entry.signature)
+    def is_trusted(self, record: Entry | Memo) -> bool:
+        """Return whether a record may answer: all may where there are no keys."""
+        is_memo = isinstance(record, Memo)
+        keys, kind = (self.memo_keys, _MEMO) if is_memo else (self.keys, _ENTRY)
+        return not keys or keys.verify(kind, record.to_signable(), record.signature)
+
+    def find_memo(self, family: str, key: str) -> Memo | Problem | None:
+        """Return the answer to a question, or what is wrong with it; None where there is none."""
+        found = self.memos.find(family, key)
+        if isinstance(found, Memo) and self.memo_keys and not self.is_trusted(found):
+            path = self.memos.get_path(found)
+            reason = f"the value of {found.source} is not signed with one of the keys"
+            return Problem(path, reason, is_damage=False, is_refused=True)
+        return found
 
     def _limit_entries(self, newest: Entry, limit: int) -> None:
         """Remove the entries of a key beyond so many, those used longest ago."""

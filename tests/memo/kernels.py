@@ -9,6 +9,8 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from tests.plain_nbclient import execute
+
 Cell = list[dict[str, Any]]
 """The outputs of one cell, as in the notebook's file."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -19,7 +21,7 @@ def run_notebook(folder: Path, *cells: str) -> list[Cell]:
     content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(content, timeout=120, allow_errors=True, resources=resources)
-    client.execute()
+    execute(client)
     return [_join(cell.outputs) for cell in content.cells]
 
 

@@ -14,6 +14,7 @@ import pytest
 from sphinx_nbcache.model import Job, Observation, Read, Run, Status
 from sphinx_nbcache.running import LocalExecutor
 from sphinx_nbcache.testing import make_notebook
+from tests.plain_nbclient import execute
 from tests.running.conftest import ON_LINUX, RunCells, make_job
 
 TABLE = "a,b\n1,2\n"
@@ -466,7 +467,8 @@ def test_nothing_of_it_shows_in_the_notebook(run_cells: RunCells, folder: Path) 
                     "execution_count": None} for source in LOOK],
          "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     )  # fmt: skip
-    NotebookClient(plain, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    resources = {"metadata": {"path": folder}}
+    execute(NotebookClient(plain, kernel_name="python3", resources=resources))
     for cell, expected in zip(run.outputs.cells, plain.cells, strict=True):
         assert cell is not None
         assert cell.execution_count == expected.execution_count
