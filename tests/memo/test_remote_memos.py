@@ -131,9 +131,9 @@ def test_what_is_too_old_is_computed(machines: Machines) -> None:
 
 def test_a_remote_that_is_not_there_is_one_warning(machines: Machines) -> None:
     pytest.importorskip("s3fs")
-    one = machines.make("one", NBCACHE_REMOTE="s3://bucket/x", NBCACHE_REMOTE_TIMEOUT="10",
-                        AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_ACCESS_KEY_ID="dummy",
-                        AWS_SECRET_ACCESS_KEY="secret-of-mine", AWS_DEFAULT_REGION="us-east-1")  # fmt: skip
+    login = {"AWS_ACCESS_KEY_ID": "dummy", "AWS_SECRET_ACCESS_KEY": "secret-of-mine"}
+    place = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_DEFAULT_REGION": "us-east-1"}
+    one = machines.make("one", NBCACHE_REMOTE="s3://bucket/x", **login, **place)
     calls, printed, warned = one.run("print(double(1), double(2))")
     assert (calls, printed) == ("dd", "[1, 1] [2, 2]")
     assert warned.count("MemoWarning") == 1

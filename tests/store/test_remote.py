@@ -154,6 +154,23 @@ def test_flipped_bits_make_a_miss(place: Place) -> None:
     assert find_damage(store) == []
 
 
+@pytest.mark.parametrize("keys", ["", KEY], ids=["without a key", "with a key"])
+def test_no_flipped_bit_brings_another_entry(place: Place, keys: str) -> None:
+    (entry,) = place.send("a", keys=keys)
+    for path in (place.find_entry(entry), place.find_object(entry.outputs)):
+        data = path.read_bytes()
+        for number in range(len(data)):
+            changed = bytearray(data)
+            changed[number] ^= 1 << number % 8
+            path.write_bytes(bytes(changed))
+            store = place.make_store(f"to{number}", keys)
+            for taken in take(Remote(place.address, store), entry.key):
+                # White space of an entry may be another: what it says is the same.
+                assert replace(taken, signature="") == entry
+                assert store.is_trusted(taken)
+        path.write_bytes(data)
+
+
 def test_what_was_found_damaged_is_replaced(place: Place) -> None:
     (entry,) = place.send("a")
     flip(place.find_object(entry.outputs))
