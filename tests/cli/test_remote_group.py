@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sphinx_nbcache import memo
 from tests.cli.conftest import Run
 from tests.cli.samples import write_executed
 
@@ -45,6 +46,56 @@ def test_what_is_pushed_can_be_pulled(run: Run, cached: Path) -> None:
     assert run("remote", "pull").output == "pulled: 3 entries, 0 known already\n"
     assert run("verify").output.endswith(": sound\n")
     assert len(json.loads(run("cache", "list", "--json").output)) == 3
+
+
+@pytest.fixture
+def memoized(run: Run, project_folder: Path, remote: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a project with two memos, one of them a pickle."""
+    with monkeypatch.context() as variables:
+        variables.setenv("NBCACHE_REMOTE", "")
+        variables.chdir(project_folder)
+        memo.call_always(divmod, 7, 2)
+        memo.call_always(slice, 1, 2)
+    return project_folder
+
+
+def test_memos_are_pushed_and_pulled_but_for_pickles(run: Run, memoized: Path) -> None:
+    assert run("remote", "push").output == "pushed: 0 entries, 2 memos, 0 known already\n"
+    assert find_status(run)["memos"] == 2
+    assert "Memos there: 2\n" in run("remote", "status").output
+    run("cache", "clear", "-f")
+    done = run("remote", "pull")
+    assert (done.exit_code, "1 memos have to be unpickled" in done.output) == (1, True)
+    assert "pulled: 0 entries, 1 memo, 0 known already" in done.output
+
+
+def test_pickles_are_pulled_where_they_are_trusted(
+    run: Run, memoized: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("remote", "push")
+    run("cache", "clear", "-f")
+    monkeypatch.setenv("NBCACHE_TRUST_REMOTE", "true")
+    assert run("remote", "pull").output == "pulled: 0 entries, 2 memos, 0 known already\n"
+
+
+def test_signed_pickles_are_pulled_with_the_key(
+    run: Run, project_folder: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCACHE_SIGNING_KEY", "hidden-word-0123456789")
+    monkeypatch.chdir(project_folder)
+    memo.call_always(slice, 1, 2)  # sent there at once
+    run("remote", "push")
+    run("cache", "clear", "-f")
+    assert run("remote", "pull").output == "pulled: 0 entries, 1 memo, 0 known already\n"
+
+
+def test_prune_keeps_what_memos_need(run: Run, memoized: Path, remote: Path) -> None:
+    run("remote", "push")
+    age(remote, days=2)
+    assert "removed: 0 entries" in run("remote", "prune", "-f").output
+    told = run("remote", "prune", "-f", "--max-size", "1").output
+    assert "2 memos" in told
+    assert find_status(run)["there"] == 0
 
 
 def test_status_tells_what_is_where(run: Run, cached: Path) -> None:

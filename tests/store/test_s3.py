@@ -25,7 +25,7 @@ def send(address: str, store: Store, entries: list[Entry]) -> None:
 
 
 def take(address: str, store: Store, entries: list[Entry]) -> tuple[list[Entry], Remote]:
-    remote = Remote(address, store, silence_s=3)
+    remote = Remote(address, store)
     return remote.fetch(remote.find(entry.key for entry in entries)), remote
 
 
