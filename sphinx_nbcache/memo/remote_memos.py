@@ -29,6 +29,7 @@ _UNPICKLED = (
     "values in the remote cache that have to be unpickled are not used, as they are not signed "
     "(NBCACHE_SIGNING_KEY; or nbcache_trust_remote, where nobody else can write to the remote)"
 )
+_FAILED = "values are computed without the remote cache"
 _REFUSED = (
     "values in the remote cache are not signed with one of the keys of NBCACHE_SIGNING_KEY "
     "and are not used"
@@ -73,6 +74,7 @@ class RemoteMemos:
         self._tell_here = tell
         self._lock = threading.Lock()
         self._told: set[str] = set()
+        self._has_begun = False
         self._may_write = config.remote_mode == "read-write"
         self._remote: Remote | None = None
         if config.remote:
@@ -90,7 +92,7 @@ class RemoteMemos:
         """
         with self._lock:
             remote = self._remote
-            if remote is None:
+            if remote is None or self._has_failed_elsewhere():
                 return False
             try:
                 found = remote.find_memos([f"{family}/{key}"])
@@ -126,7 +128,20 @@ class RemoteMemos:
     def _fail(self, remote: Remote, error: Exception) -> None:
         remote.close()
         self._remote = None
-        self._tell(f"values are computed without the remote cache: {error}")
+        self._tell(f"{_FAILED}: {error}")
+
+    def _has_failed_elsewhere(self) -> bool:
+        """Return whether another kernel of the build has waited for it in vain."""
+        if self._has_begun or self._terms.notices is None:
+            return False
+        self._has_begun = True
+        try:
+            has_failed = _FAILED in self._terms.notices.read_text(encoding="utf-8")
+        except OSError:
+            return False
+        if has_failed:
+            self._remote = None
+        return has_failed
 
     def _tell_of(self, remote: Remote) -> None:
         if remote.problems:

@@ -63,13 +63,16 @@ def set_xet_project(project: str, private: bool = True) -> None:
     """Say what shares a cache now, as XetHub did with projects."""
     _say_gone(
         f"set_xet_project({project!r})",
-        "a folder that all can reach is shared by all who name it in NBCACHE_PATH",
+        "a cache is shared by all who name the same remote in NBCACHE_REMOTE or nbcache_remote",
     )
 
 
 def login(user: str, token: str, email: str | None = None, host: str | None = None) -> None:
     """Say who knows your credentials now."""
-    _say_gone("login()", "no credentials are needed")
+    _say_gone(
+        "login()",
+        "a remote's own library looks for credentials; `nbcache remote login-test` tries them",
+    )
 
 
 def _say_gone(call: str, instead: str) -> None:

@@ -27,8 +27,8 @@ class MemoHandover:
     """
 
     def __init__(self, project: Project, *, is_online: bool) -> None:
+        self.is_online = is_online
         self._project = project
-        self._is_online = is_online
         self._notices = project.store.path / "tmp" / f"notices-{secrets.token_hex(8)}.txt"
 
     def make_variables(self) -> dict[str, str]:
@@ -39,7 +39,7 @@ class MemoHandover:
             variables[MEMO_SIGNED_VARIABLE] = "1"
         # Also without a remote: a kernel is not to look for one itself.
         told: dict[str, Any] = {"notices": str(self._notices)}
-        if self._is_online:
+        if self.is_online:
             told |= {name: getattr(config, name) for name in _OPTIONS}
         return {**variables, MEMO_REMOTE_VARIABLE: json.dumps(told)}
 

@@ -149,6 +149,7 @@ class Sharing:
         self._sum_up(remote)
         remote.close()
         self._remote = None
+        self.handover.is_online = False
         self._notices.append(f"the build goes on without the remote cache: {error}")
 
     def _sum_up(self, remote: Remote) -> None:

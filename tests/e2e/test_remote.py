@@ -63,6 +63,46 @@ def test_a_second_checkout_starts_no_kernel(sharing: Sharing) -> None:
     assert is_right(second)
 
 
+MEMO = """from sphinx_nbcache import memo
+
+@memo(always=True)
+def compute(x):
+    print("comp" + "uting")
+    return x * 111
+
+print(compute(5))"""
+
+
+def build_memo(sharing: Sharing, name: str, *cells: str) -> Result:
+    """Build a new checkout of one page that memoizes."""
+    source = write_site(sharing.folder / name, {"page": (MEMO, *cells)})
+    return run_build(source, "-W", variables=sharing.variables)
+
+
+def test_what_a_notebook_memoized_another_checkout_does_not_compute(sharing: Sharing) -> None:
+    first = build_memo(sharing, "first").read("page")
+    assert ("computing" in first, "555" in first) == (True, True)
+    second = build_memo(sharing, "second", "print('an' + 'other cell')")
+    assert second.totals["ran"] == 1
+    shown = second.read("page")
+    assert [word in shown for word in ("computing", "555", "another cell")] == [False, True, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["errors", "silent 0", "corrupt /memos/", "deny GET"])
+def test_a_troubled_remote_is_one_warning_and_memos_are_computed(
+    sharing: Sharing, fault: str
+) -> None:
+    build_memo(sharing, "first")
+    sharing.server.set_fault(fault)
+    sharing.variables["NBCACHE_REMOTE_TIMEOUT"] = "4"
+    source = write_site(sharing.folder / "second", {"page": (MEMO, "print(1)")})
+    result = run_build(source, variables=sharing.variables)
+    assert (result.status, result.totals["ran"], len(list_warnings(result))) == (0, 1, 1)
+    shown = result.read("page")
+    assert [word in shown for word in ("computing", "555", "Warning")] == [True, True, False]
+
+
 def test_a_remote_that_is_not_there_is_one_warning(sharing: Sharing) -> None:
     sharing.server.process.kill()
     result = sharing.build("first")

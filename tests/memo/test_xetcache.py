@@ -102,7 +102,7 @@ def test_the_folder_of_the_cache_can_be_set(
 
 
 def test_what_was_of_xethub_says_what_takes_its_place() -> None:
-    with pytest.warns(MemoWarning, match="NBCACHE_PATH"):
+    with pytest.warns(MemoWarning, match="NBCACHE_REMOTE"):
         xetcache.set_xet_project("project")
-    with pytest.warns(MemoWarning, match="no credentials are needed"):
+    with pytest.warns(MemoWarning, match="remote login-test"):
         xetcache.login("user", "token")
