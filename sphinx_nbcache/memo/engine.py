@@ -85,6 +85,7 @@ class Asking:
         self.key = digest_values(question.asked)
         self._claim_name = Key(f"memo-{self.key}")
         self._known: Answer[Any] | None = None
+        self._warned: set[str] = set()
 
     def find(self) -> Memo | None:
         """Return what is stored, if it is not too old; None, and a warning, if it is damaged."""
@@ -224,6 +225,10 @@ class Asking:
             remote.offer(memo)
 
     def _warn(self, text: str) -> None:
+        """Say something once, however often it is looked at."""
+        if text in self._warned:
+            return
+        self._warned.add(text)
         warnings.warn(f"{self._question.name}: {text}", MemoWarning, stacklevel=4)
 
 
