@@ -67,8 +67,12 @@ def verify(cache: NotebookCache, repair: bool, is_json: bool) -> None:
     if is_json:
         list_json({**asdict(problem), "path": str(problem.path)} for problem in problems)
     else:
+        unfetched = sum(problem.is_unfetched for problem in problems)
         for problem in problems:
-            click.echo(f"{'removed: ' if repair else ''}{problem}")
+            if not problem.is_unfetched:
+                click.echo(f"{'removed: ' if repair and problem.is_removable else ''}{problem}")
+        if unfetched:
+            click.echo(f"{unfetched} objects are not fetched from git LFS: run `git lfs pull`")
         click.echo(f"{cache.path}: {damaged} damaged" if damaged else f"{cache.path}: sound")
     if damaged and not repair:
         raise SystemExit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,7 @@ from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.questions import confirm, confirm_making, take_force
 
 if TYPE_CHECKING:
-    from sphinx_nbcache.pipeline import NotebookCache
+    from sphinx_nbcache.pipeline import NotebookCache, Tracking
 
 _NO_LIMIT = "none"
 
@@ -30,6 +32,39 @@ def version(cache: NotebookCache) -> None:
     if found is None:
         raise click.ClickException("No cache found.")
     click.echo(found)
+
+
+@project.command()
+@click.option("--git", "is_git", is_flag=True, help="Keep the cache in the git repository.")
+@click.option("--git-lfs", "is_lfs", is_flag=True, help="The same, with its objects in git LFS.")
+@pass_cache
+def init(cache: NotebookCache, is_git: bool, is_lfs: bool) -> None:
+    """Make the cache, and have git take it if that is wanted.
+
+    Nothing is added to a commit. It can be called again.
+    """
+    place = os.path.relpath(cache.path)
+    if not (is_git or is_lfs):
+        cache.make()
+        click.echo(f"cache: {place}")
+        return
+    tracking = cache.track(lfs=is_lfs)
+    click.echo(f"cache: {place}, in the repository {tracking.repository}")
+    for path in tracking.written:
+        click.echo(f"wrote {os.path.relpath(path)}")
+    for step in _list_steps(tracking, place, is_lfs=is_lfs):
+        click.echo(f"next: {step}")
+
+
+def _list_steps(tracking: Tracking, place: str, *, is_lfs: bool) -> Iterator[str]:
+    """Yield what is left to the user, before the first commit of the cache."""
+    if is_lfs and not tracking.has_filter:
+        yield "git lfs install  (once on each machine)"
+    if tracking.is_ignored:
+        yield f"take the line that names {place} out of the .gitignore that has it"
+    if tracking.written and tracking.is_known:
+        yield f"git add --renormalize {place}"
+    yield f"git add {place}"
 
 
 @project.command()

@@ -165,11 +165,22 @@ class Asking:
                 memo.tree, parts, is_trusted=memo.is_pickled, is_mapped=self._terms.is_mapped
             )
         except Exception as error:  # noqa: BLE001 - a pickle runs anything
+            if self._engine.store.lfs.fetch(memo.objects):
+                return self._look()
+            if self._engine.store.lfs.keeps(memo.objects):
+                self._tell_of_lfs()
+                return False
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             self._warn(f"what is stored cannot be read ({reason}); it is computed again")
             return False
         self._known = Answer(value=value, is_hit=True, seconds=memo.seconds)
         return True
+
+    def _tell_of_lfs(self) -> None:
+        """Warn once of what git LFS keeps; not on pages: their build tells it in its own way."""
+        notice = self._engine.store.lfs.take_notice()
+        if notice and MEMO_PATH_VARIABLE not in os.environ:
+            self._warn(notice)
 
     def _try_start(self, stack: ExitStack, waited_s: float) -> bool:
         """Return whether to compute now; False while somebody else may be computing it.

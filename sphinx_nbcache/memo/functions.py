@@ -165,8 +165,7 @@ class Memoizer(Generic[_T]):
         """Return whether a call would be answered from the cache."""
         asking = self.ask(args, kwargs)
         memo = None if asking is None else asking.find()
-        has = get_engine().store.objects.has
-        return memo is not None and all(map(has, memo.objects))
+        return memo is not None and get_engine().store.lfs.has(memo.objects)
 
     def cache_info(self) -> CacheInfo:
         """Return how calls were answered."""

@@ -24,6 +24,7 @@ from sphinx_nbcache.pipeline.remote_cache import Moved, RemoteCache, RemoteStatu
 from sphinx_nbcache.pipeline.source import Reading, Source
 from sphinx_nbcache.pipeline.standing import Standing, State
 from sphinx_nbcache.pipeline.taking_over import take_over
+from sphinx_nbcache.store import Tracking
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline.diagnosis import Health, Patient, Remark, diagnose
@@ -69,6 +70,7 @@ __all__ = [
     "State",
     "Stats",
     "Stripped",
+    "Tracking",
     "Trial",
     "Verdict",
     "apply_execution_metadata",

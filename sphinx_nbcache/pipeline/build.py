@@ -17,7 +17,7 @@ from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Artifact, Job, Outcome, Report, Status, Topic
 from sphinx_nbcache.pipeline.collect import Collection, Stale, make_failure
 from sphinx_nbcache.pipeline.declared import declare_for_all
-from sphinx_nbcache.pipeline.explanation import MISSING, NEVER_RUN
+from sphinx_nbcache.pipeline.explanation import MISSING, NEVER_RUN, UNFETCHED
 from sphinx_nbcache.pipeline.lookup import Lookup
 from sphinx_nbcache.pipeline.memo_handover import MemoHandover
 from sphinx_nbcache.pipeline.ordering import Edges, index_sources, resolve_after, take_out_cycles
@@ -252,7 +252,7 @@ def _is_page(name: str, source: Source, project: Project) -> bool:
 def _refuse(item: Stale) -> Outcome:
     """Return the outcome of a notebook that would have to run, but no kernel may start."""
     plan, explanation = item.plan, item.explanation
-    is_unknown = explanation.reason in (NEVER_RUN, MISSING)
+    is_unknown = explanation.reason in (NEVER_RUN, MISSING, UNFETCHED)
     what = "are not in the cache" if is_unknown else f"do not hold: {explanation.reason}"
     message = (
         f"its outputs {what}, and nbcache_frozen lets no kernel start; build once without it "

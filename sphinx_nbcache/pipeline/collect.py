@@ -170,6 +170,8 @@ class Collection:
                 pending += self._reconsider(landed)
             has_news |= self._lookup.bring(item.asked for item in pending)
         self._warn_of_refused()
+        if notice := self._project.store.lfs.take_notice():
+            self._progress.warn(notice)
         return [stale for item, answer in missed for stale in self._make_stale(item, answer)]
 
     def _reconsider(self, landed: dict[str, _Pending]) -> list[_Pending]:

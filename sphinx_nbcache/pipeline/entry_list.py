@@ -139,7 +139,7 @@ class EntryList:
         """
         entry = self.get(id_or_path).entry
         outputs = self._store.load_outputs(entry.outputs)
-        asked = self._store.objects.read(entry.key)
+        asked = self._store.lfs.read(entry.key)
         if outputs is None or asked is None:
             raise StoreError(self._store.path, f"an object of {entry.source} is damaged")
         return _make_notebook(json.loads(asked), entry, outputs)
@@ -158,7 +158,7 @@ class EntryList:
         artifact = next((known[name] for name in names if name in known), None)
         if artifact is None:
             raise RecordNotFoundError(path, _NO_ARTIFACT)
-        data = self._store.objects.read(artifact.digest)
+        data = self._store.lfs.read(artifact.digest)
         if data is None:
             raise StoreError(self._store.path, f"the object of {path} is missing or damaged")
         return data

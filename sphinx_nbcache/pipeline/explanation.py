@@ -12,6 +12,7 @@ from sphinx_nbcache.pipeline.project import Project
 
 NEVER_RUN = "never run"
 MISSING = "not in the cache"
+UNFETCHED = "its outputs are not fetched from git LFS"
 
 
 class Explanation(NamedTuple):
@@ -39,6 +40,8 @@ class Explainer:
         """
         if run_reason:
             return Explanation(run_reason, (run_reason,))
+        if answer.is_unfetched:
+            return Explanation(UNFETCHED, (UNFETCHED,))
         if answer.verdict.changes:
             return Explanation(summarise(answer.verdict.changes), answer.verdict.changes)
         if text := self.find_failure(job):

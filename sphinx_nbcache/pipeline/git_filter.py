@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from sphinx_nbcache.errors import GitError
-from sphinx_nbcache.pipeline.git import run_git
+from sphinx_nbcache.store import run_git
 
 _NAME = "nbcache"
 _LINE = f"*.ipynb filter={_NAME}"

@@ -83,6 +83,8 @@ class Answer:
     """What in the store is torn, missing or altered."""
     refused: int = 0
     """Number of its entries that are not signed with one of the keys."""
+    is_unfetched: bool = False
+    """Whether an entry holds that only waits for what git LFS keeps."""
 
 
 class Lookup:
@@ -90,6 +92,7 @@ class Lookup:
 
     :param on_large: told while a large file is being hashed: name, bytes done, all bytes.
     :param is_online: whether the remote may be asked, where one is configured.
+    :param is_dry: fetch nothing: neither from there nor from git LFS.
     """
 
     def __init__(
@@ -98,8 +101,10 @@ class Lookup:
         on_large: Callable[[str, int, int], None] | None = None,
         *,
         is_online: bool = False,
+        is_dry: bool = False,
     ) -> None:
         self._project = project
+        self._is_dry = is_dry
         self.sharing = Sharing(project, is_online=is_online)
         self._memory = Memory(project)
         self._levels = dict(project.config.track)
@@ -122,9 +127,13 @@ class Lookup:
         What is torn, missing or altered counts as a miss.
         """
         entries, problems = self._project.store.find_entries(asked.key)
-        damaged = tuple(str(problem) for problem in problems if not problem.is_refused)
+        is_unfetched = any(problem.is_unfetched for problem in problems)
         nothing = Answer(
-            asked=asked, entry=None, damaged=damaged, refused=len(problems) - len(damaged)
+            asked=asked,
+            entry=None,
+            damaged=tuple(str(p) for p in problems if not (p.is_refused or p.is_unfetched)),
+            refused=sum(problem.is_refused for problem in problems),
+            is_unfetched=is_unfetched and bool(self._find_unfetched(asked)),
         )
         best: Answer | None = None
         for entry in self._sort(_pass_over_imported(entries)):
@@ -135,8 +144,21 @@ class Lookup:
         return best or nothing
 
     def bring(self, asked: Iterable[Asked]) -> bool:
-        """Take into the store what the remote has for some notebooks; return whether it had any."""
+        """Take into the store what git LFS, or else the remote, has for some notebooks.
+
+        Returns whether there was anything. Of entries that do not hold, nothing is fetched.
+        """
+        asked = list(asked)
+        if not self._is_dry:
+            entries = (entry for item in asked for entry in self._find_unfetched(item))
+            needed = [digest for entry in entries for digest in (*entry.objects, entry.key)]
+            if self._project.store.lfs.fetch(needed):
+                return True
         return self.sharing.bring((item.key, self._make_holds(item)) for item in asked)
+
+    def _find_unfetched(self, asked: Asked) -> list[Entry]:
+        entries = self._project.store.find_unfetched(asked.key)
+        return [entry for entry in entries if not self._judge_entry(entry, asked).changes]
 
     def _make_holds(self, asked: Asked) -> Callable[[Entry], bool]:
         return lambda entry: not self._judge_entry(entry, asked).changes

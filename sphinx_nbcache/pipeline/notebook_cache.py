@@ -29,7 +29,7 @@ from sphinx_nbcache.pipeline.remote_cache import RemoteCache
 from sphinx_nbcache.pipeline.source import Source
 from sphinx_nbcache.pipeline.standing import Standing, find_standings
 from sphinx_nbcache.pipeline.taking_over import list_sources, take_over
-from sphinx_nbcache.store import Problem, place_atomically, read_jupyter_cache
+from sphinx_nbcache.store import Problem, Tracking, place_atomically, read_jupyter_cache
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -268,6 +268,25 @@ class NotebookCache:
         :param repair: remove it; the notebooks concerned will run again.
         """
         return self._opened.project.store.verify(repair=repair)
+
+    def make(self) -> None:
+        """Make the folder of the cache before anything is stored; it stays if it is there.
+
+        Raises StoreError when it cannot be written.
+        """
+        self._opened.project.store.make()
+
+    def track(self, *, lfs: bool = False) -> Tracking:
+        """Have the git repository around the cache take it; its folder is made if need be.
+
+        Writes the cache's own ``.gitignore``, which leaves out what belongs to one machine, and
+        its ``.gitattributes``. Lines of yours in them stay; nothing is added to a commit.
+
+        :param lfs: keep the objects in git LFS.
+
+        Raises GitError outside of a repository, and StoreError.
+        """
+        return self._opened.project.store.track(has_lfs=lfs)
 
     def clear(self) -> None:
         """Remove the cache with all that is in it: entries, the project's list, settings.

@@ -137,4 +137,8 @@ class Opened:
     def _look_up(self, plan: Plan) -> Entry | None:
         if plan.job is None:
             return None
-        return Lookup(self.project).look_up(Asked.from_job(plan.job)).entry
+        lookup, asked = Lookup(self.project), Asked.from_job(plan.job)
+        answer = lookup.look_up(asked)
+        if answer.is_unfetched and lookup.bring([asked]):
+            answer = lookup.look_up(asked)
+        return answer.entry

@@ -123,6 +123,7 @@ class RemoteCache:
         inventory = self._store.take_inventory()
         records = [stored.entry for stored in inventory.records]
         lacking = [record for record in records if record.name not in known]
+        self._store.lfs.fetch(digest for item in lacking for digest in (*item.objects, item.key))
         problems = [str(problem) for problem in inventory.problems]
         sent: list[Entry | Memo] = []
         for record in lacking:

@@ -122,7 +122,7 @@ class Look:
 def look(sources: Iterable[Source], reading: Reading, project: Project) -> Look:
     """Look at sources as a build would, without writing or running anything."""
     told = _Told()
-    lookup = Lookup(project)
+    lookup = Lookup(project, is_dry=True)
     foresight = Restorer(project, lookup.present, told, is_dry=True)
     collection = Collection(project, reading, told, lookup=lookup, restorer=foresight)
     stale = collection.collect(sources, {})

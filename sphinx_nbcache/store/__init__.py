@@ -5,6 +5,7 @@ from sphinx_nbcache.store.clearing import list_entries, list_memos
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import place_atomically, remove_abandoned_drafts, take_stamp
 from sphinx_nbcache.store.folder import STORE_FORMAT
+from sphinx_nbcache.store.git import run_git
 from sphinx_nbcache.store.index import FailedRun, Flow, Index, News, PageRow
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, Stored
 from sphinx_nbcache.store.jupyter_cache import (
@@ -22,6 +23,7 @@ from sphinx_nbcache.store.remote_files import Listed
 from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
 from sphinx_nbcache.store.store import Claim, Store
+from sphinx_nbcache.store.tracking import Tracking
 
 __all__ = [
     "STORE_FORMAT",
@@ -51,6 +53,7 @@ __all__ = [
     "Stamps",
     "Store",
     "Stored",
+    "Tracking",
     "UnreadableError",
     "is_jupyter_cache",
     "list_entries",
@@ -58,5 +61,6 @@ __all__ = [
     "place_atomically",
     "read_jupyter_cache",
     "remove_abandoned_drafts",
+    "run_git",
     "take_stamp",
 ]

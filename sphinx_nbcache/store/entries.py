@@ -27,6 +27,8 @@ class Problem:
     """Whether it is of no use to anybody; False for what another version, or user, can read."""
     is_refused: bool = False
     """Whether it is sound, but not signed with one of the keys."""
+    is_unfetched: bool = False
+    """Whether it only waits for what git LFS keeps."""
 
     def __str__(self) -> str:
         """Return what people read: where, and what."""

@@ -17,6 +17,7 @@ _OWN_FILES = (
     "project.json",
     "CACHEDIR.TAG",
     ".gitignore",
+    ".gitattributes",
     MARK,
 )
 _OWN_FOLDERS = ("entries", "memos", "objects", "locks", "tmp")

@@ -157,6 +157,10 @@ class Objects:
         """Return the files that hold an object; one, as a rule."""
         return [path for path in self._paths(digest) if path.exists()]
 
+    def list_paths_of(self, digest: str) -> tuple[Path, ...]:
+        """Return the files that may hold an object, whether they are there or not."""
+        return self._paths(digest)
+
     def _put(self, digest: str, content: bytes | Iterable[Piece], *, is_packed: bool) -> None:
         plain, packed = self._paths(digest)
         path, other = (packed, plain) if is_packed else (plain, packed)

@@ -199,13 +199,18 @@ class Remote:
 
     def send(self, record: Entry | Memo) -> None:
         """Have a record of the store put there, with its objects first; go on meanwhile."""
-        files = [self._store.objects.list_files(digest) for digest in record.objects]
+        files = [self._list_files(digest) for digest in record.objects]
         if not all(files):
             return  # gone meanwhile: a miss for others, too
         if question := _find_question(record):
-            files.append(self._store.objects.list_files(question))
+            files.append(self._list_files(question))
         paths = [found[0] for found in files if found]
         self._sending.append(self._transfers.submit(partial(self._send, record, paths)))
+
+    def _list_files(self, digest: str) -> list[Path]:
+        """Return the files that hold an object, and not what git LFS has left in their place."""
+        store = self._store
+        return [path for path in store.objects.list_files(digest) if not store.lfs.is_pointer(path)]
 
     def finish(self) -> int:
         """Wait until all is sent; return the number of entries and memos."""

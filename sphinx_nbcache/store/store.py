@@ -28,12 +28,14 @@ from sphinx_nbcache.store.files import (
 from sphinx_nbcache.store.folder import MARK, describe_foreign_format, mark_folder, remove_folder
 from sphinx_nbcache.store.index import Index, News
 from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned
+from sphinx_nbcache.store.lfs import GitLfs
 from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
 from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
+from sphinx_nbcache.store.tracking import Tracking, find_repository, track_folder
 from sphinx_nbcache.store.verification import find_problems
 
 _IMPORT = "import"
@@ -72,6 +74,7 @@ class Store:
         self.index = Index(path / "index.sqlite")
         self._stamps = Stamps(self.index)
         self.objects = Objects(path / "objects", tmp, self._stamps)
+        self.lfs = GitLfs(path, self.objects)
         self.entries = Entries(path / "entries", tmp)
         self.memos = Memos(path / "memos", tmp)
         self._clearing = Clearing(path, self.take_inventory, self.index, self.objects)
@@ -92,6 +95,15 @@ class Store:
             self._prepare()
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
+
+    def track(self, *, has_lfs: bool) -> Tracking:
+        """Make the folder a cache that lives in the git repository around it.
+
+        Raises GitError, before anything is written, and StoreError.
+        """
+        find_repository(self.path)
+        self.make()
+        return track_folder(self.path, has_lfs=has_lfs, tmp=self._tmp)
 
     def save_outputs(self, outputs: Outputs) -> str:
         """Store outputs as an object and return its digest.
@@ -257,7 +269,7 @@ class Store:
         Raises StoreError when something cannot be removed.
         """
         records = (self.entries, self.memos)
-        problems = find_problems(records, self.objects, self._clearing.list_unused)
+        problems = find_problems(records, self.objects, self.lfs, self._clearing.list_unused)
         if repair:
             going = [problem for problem in problems if problem.is_removable]
             self._clearing.unlink(problem.path for problem in going if problem.is_damage)
@@ -282,6 +294,9 @@ class Store:
         Raises StoreError when the archive cannot be written.
         """
         inventory = self.take_inventory()
+        named = [s for s in inventory.records if names is None or s.entry.name in names]
+        if self.lfs.fetch(digest for stored in named for digest in stored.needs):
+            inventory = self.take_inventory()
         going = [
             stored
             for stored in inventory.records
@@ -290,7 +305,8 @@ class Store:
             and not (isinstance(stored.entry, Memo) and stored.entry.is_pickled)
             and not find_missing(stored.entry, self.objects.has)
         ]
-        files = [*inventory.find_files(going), *(stored.path for stored in going)]
+        files = [path for path in inventory.find_files(going) if not self.lfs.is_pointer(path)]
+        files += [stored.path for stored in going]
         write_archive(target, self.path, files)
         return len(list_entries(going))
 
@@ -337,7 +353,7 @@ class Store:
 
     def load_outputs(self, digest: str) -> Outputs | None:
         """Return stored outputs, verified; None when they are missing or damaged."""
-        data = self.objects.read(digest)
+        data = self.lfs.read(digest)
         try:
             return None if data is None else Outputs.from_bytes(data)
         except ValueError:
@@ -354,11 +370,19 @@ class Store:
                 reason = f"the entry of {item.source} is not signed with one of the keys"
                 problems.append(Problem(self.path, reason, is_damage=False, is_refused=True))
             elif missing := find_missing(item, self.objects.has):
-                problems.append(Problem(self.path, missing))
+                is_kept = self.lfs.keeps(item.objects)
+                problems.append(
+                    Problem(self.path, missing, is_damage=not is_kept, is_unfetched=is_kept)
+                )
             else:
                 found.append(item)
         found.sort(key=lambda entry: entry.executed_at, reverse=True)
         return found, problems
+
+    def find_unfetched(self, key: Key) -> list[Entry]:
+        """Return the trusted entries of a key that only wait for what git LFS keeps."""
+        found = (item for item in self.entries.find(key) if isinstance(item, Entry))
+        return [item for item in found if self.is_trusted(item) and self.lfs.keeps(item.objects)]
 
     def note_build(self, news: News) -> None:
         """Remember in the index what a build asked for and found out; see there."""

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
+from sphinx_nbcache.store.lfs import GitLfs
 from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects, read_digest
 
@@ -18,7 +19,7 @@ ListUnused = Callable[[AbstractSet[Path]], Iterable[Path]]
 
 
 def find_problems(
-    records: Iterable[Entries | Memos], objects: Objects, list_unused: ListUnused
+    records: Iterable[Entries | Memos], objects: Objects, lfs: GitLfs, list_unused: ListUnused
 ) -> list[Problem]:
     """Return what is wrong with entries, memos and objects.
 
@@ -26,13 +27,18 @@ def find_problems(
         records that do not count.
     """
     sound: set[str] = set()
+    unfetched: set[str] = set()
     problems: list[Problem] = []
     for path in objects.list_paths():
         if objects.is_sound(path):
             sound.add(read_digest(path))
+        elif lfs.is_pointer(path):
+            unfetched.add(read_digest(path))
+            problems.append(_describe_unfetched(path))
         elif path.exists():
             problems.append(_describe_unsound(path))
-    broken = [problem for kind in records for problem in _find_broken(kind, objects, sound)]
+    there = sound | unfetched
+    broken = [problem for kind in records for problem in _find_broken(kind, objects, there)]
     if all(problem.is_removable for problem in broken):  # what stays unread may need anything
         unused = list_unused({problem.path for problem in broken})
         told = (path for path in unused if read_digest(path) in sound)
@@ -42,11 +48,11 @@ def find_problems(
 
 
 def _find_broken(
-    records: Entries | Memos, objects: Objects, sound: AbstractSet[str]
+    records: Entries | Memos, objects: Objects, there: AbstractSet[str]
 ) -> Iterator[Problem]:
     def has(digest: str) -> bool:
         # What another process stored meanwhile was not seen when the objects were listed.
-        return digest in sound or objects.read(digest) is not None
+        return digest in there or objects.read(digest) is not None
 
     for path in records.list_paths():
         item = records.read(path)
@@ -55,6 +61,11 @@ def _find_broken(
                 yield item
         elif missing := find_missing(item, has):
             yield Problem(path, missing)
+
+
+def _describe_unfetched(path: Path) -> Problem:
+    reason = "not fetched: git LFS keeps its content; run `git lfs pull`"
+    return Problem(path, reason, is_damage=False, is_removable=False, is_unfetched=True)
 
 
 def _describe_unsound(path: Path) -> Problem:

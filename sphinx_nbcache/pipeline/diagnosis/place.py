@@ -12,8 +12,8 @@ from sphinx_nbcache.config import ROOT_MARKS, find_project_root
 from sphinx_nbcache.errors import GitError
 from sphinx_nbcache.pipeline.diagnosis.machine import show_bytes
 from sphinx_nbcache.pipeline.diagnosis.remark import Health, Patient, Remark
-from sphinx_nbcache.pipeline.git import run_git
 from sphinx_nbcache.pipeline.project import JUPYTER_CACHE_VARIABLE, Project, read_config
+from sphinx_nbcache.store import run_git
 
 _NETWORK = (
     *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "lustre"),
@@ -83,17 +83,30 @@ def check_git(patient: Patient) -> Iterator[Remark]:
     if not path.is_dir():
         yield Remark("git", Health.OK, "the cache will have a .gitignore of its own")
         return
-    if run_git(path, "ls-files", "--", "."):
-        advice = f"git rm -r --cached {path}"
-        yield Remark("git", Health.WARNING, "files of the cache are in the repository", advice)
-        return
-    try:
-        run_git(path, "check-ignore", "--quiet", "index.sqlite")
-    except GitError:
+    yield _describe_tracking(path)
+
+
+def _describe_tracking(path: Path) -> Remark:
+    is_known = bool(run_git(path, "ls-files", "--", "."))
+    # Ignored is what every machine has for itself; FORMAT is so only where the whole cache is.
+    own, common = (_is_ignored(path, name) for name in ("index.sqlite", "FORMAT"))
+    if own and not common:
+        return Remark("git", Health.OK, "the cache is kept in the repository")
+    if is_known:
+        advice = f"nbcache project init --git, to keep them there; or git rm -r --cached {path}"
+        return Remark("git", Health.WARNING, "files of the cache are in the repository", advice)
+    if not own:
         advice = f"put a line * into {path / '.gitignore'}"
-        yield Remark("git", Health.WARNING, "git does not ignore the cache", advice)
-        return
-    yield Remark("git", Health.OK, "git ignores the cache")
+        return Remark("git", Health.WARNING, "git does not ignore the cache", advice)
+    return Remark("git", Health.OK, "git ignores the cache")
+
+
+def _is_ignored(path: Path, name: str) -> bool:
+    try:
+        run_git(path, "check-ignore", "--quiet", "--no-index", name)
+    except GitError:
+        return False
+    return True
 
 
 def _open(patient: Patient) -> Project:

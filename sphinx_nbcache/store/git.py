@@ -1,0 +1,77 @@
+"""Git, asked and told as a program, which never asks back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from sphinx_nbcache.config import SIGNING_VARIABLE, mask_address
+from sphinx_nbcache.errors import GitError
+
+_TIMEOUT_S = 60
+_GRACE_S = 2
+
+
+def run_git(folder: Path, *words: str, timeout_s: float = _TIMEOUT_S) -> str:
+    """Return what git says, without the line end; raises GitError."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - git with words of ours
+            ["git", *words],  # noqa: S607 - whichever git the user has
+            cwd=folder,
+            env=_make_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # also without a terminal, where ssh would ask
+        )
+        stdout, stderr = _communicate(process, timeout_s)
+    except FileNotFoundError as error:
+        raise GitError(folder, "git is not installed, or not on PATH") from error
+    except subprocess.TimeoutExpired as error:
+        raise GitError(folder, f"git does not answer within {timeout_s:g} s") from error
+    except OSError as error:
+        raise GitError(folder, f"git does not answer: {error}") from error
+    if process.returncode:
+        raise GitError(folder, _explain(stderr))
+    return stdout.rstrip("\n")
+
+
+def _make_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != SIGNING_VARIABLE}
+    return {**kept, "LC_ALL": "C", "LANGUAGE": "", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def _communicate(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:
+    with process:
+        try:
+            return process.communicate(timeout=timeout_s)
+        except BaseException:  # its children would go on, and hold the pipes
+            _stop(process)
+            raise
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Stop a process that leads a session, with all that it has started."""
+    if os.name == "nt":
+        process.kill()
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+
+
+def _explain(said: str) -> str:
+    if "not a git repository" in said:
+        return "this folder is in no git repository: go into one, or make one with `git init`"
+    if "must be run in a work tree" in said:
+        return "this git repository has no work tree"
+    lines = [line for line in said.splitlines() if line.strip()] or ["it gives no reason"]
+    return f"git refuses: {mask_address(lines[0].removeprefix('fatal: '))}"
