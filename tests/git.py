@@ -27,7 +27,8 @@ def own_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def git(folder: Path, *words: str, **variables: str) -> str:
-    """Return what git prints."""
+    """Return what git prints; the settings of the user must be out of reach."""
+    assert "GIT_CONFIG_GLOBAL" in os.environ, "needs the fixture own_git"
     done = subprocess.run(
         ["git", *words],
         cwd=folder,

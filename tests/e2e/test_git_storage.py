@@ -32,7 +32,7 @@ WORDS = {"data": "size 4", "made": "made it", "memo": "10240000"}
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site(own_git: None, tmp_path: Path) -> Path:
     """Return the folder of a site in a repository without a commit."""
     source = write_site(tmp_path / "first", PAGES)
     (source / "data.csv").write_text("1,2\n")
@@ -121,13 +121,10 @@ def test_marks_of_a_conflict_are_a_miss_with_a_warning(site: Path) -> None:
 class TestLfs:
     """The objects are with git LFS."""
 
-    @pytest.fixture(autouse=True)
-    def _install(self, tmp_path: Path) -> None:
-        git(tmp_path, "lfs", "install", "--skip-repo")
-
     @pytest.fixture
-    def unfetched(self, site: Path, tmp_path: Path) -> Path:
+    def unfetched(self, own_git: None, site: Path, tmp_path: Path) -> Path:
         """Return a clone that has pointers only."""
+        git(tmp_path, "lfs", "install", "--skip-repo")
         return clone(build_and_commit(site, has_lfs=True), tmp_path / "second")
 
     def test_an_ordinary_clone_is_all_hits(self, unfetched: Path, tmp_path: Path) -> None:
@@ -160,7 +157,7 @@ class TestLfs:
         result = run_build(unfetched / "docs")
         assert (result.status, result.totals["ran"]) == (0, 3)
         (warning,) = list_warnings(result)
-        assert "3 objects are pointers of git LFS" in warning or "objects are pointers" in warning
+        assert " objects are pointers of git LFS" in warning
         assert "[nbcache.store]" in warning
         assert "git lfs pull" in warning
         assert is_right(result)

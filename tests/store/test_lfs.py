@@ -19,7 +19,7 @@ LARGE = os.urandom(3_000_000)
 
 
 @pytest.fixture
-def original(tmp_path: Path) -> Store:
+def original(own_git: None, tmp_path: Path) -> Store:
     """Return a store with some entries whose objects git LFS keeps, in a pushed repository."""
     git(tmp_path, "lfs", "install", "--skip-repo")
     folder = tmp_path / "origi,nal [1]"  # what means something in a pattern
