@@ -49,7 +49,7 @@ def init(cache: NotebookCache, is_git: bool, is_lfs: bool) -> None:
         click.echo(f"cache: {place}")
         return
     tracking = cache.track(lfs=is_lfs)
-    click.echo(f"cache: {place}, in the repository {tracking.repository}")
+    click.echo(f"cache: {place}, kept in the git repository")
     for path in tracking.written:
         click.echo(f"wrote {os.path.relpath(path)}")
     for step in _list_steps(tracking, place, is_lfs=is_lfs):

@@ -35,7 +35,7 @@ from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
 from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
-from sphinx_nbcache.store.tracking import Tracking, find_repository, track_folder
+from sphinx_nbcache.store.tracking import Tracking, require_repository, track_folder
 from sphinx_nbcache.store.verification import find_problems
 
 _IMPORT = "import"
@@ -101,7 +101,7 @@ class Store:
 
         Raises GitError, before anything is written, and StoreError.
         """
-        find_repository(self.path)
+        require_repository(self.path)
         self.make()
         return track_folder(self.path, has_lfs=has_lfs, tmp=self._tmp)
 

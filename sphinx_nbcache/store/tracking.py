@@ -32,8 +32,6 @@ _LFS = ("objects/** filter=lfs diff=lfs",)
 class Tracking:
     """How git takes a cache."""
 
-    repository: Path
-    """The top folder of the work tree."""
     written: tuple[Path, ...]
     """Files that were made, or got lines."""
     is_ignored: bool
@@ -44,13 +42,13 @@ class Tracking:
     """Whether the filter of git LFS is set up for this user or repository."""
 
 
-def find_repository(path: Path) -> Path:
-    """Return the repository that a folder is in, or would be; raises GitError."""
+def require_repository(path: Path) -> None:
+    """Raise GitError unless a folder is in a git repository, or would be."""
     folder = path
     while not folder.is_dir():
         folder = folder.parent
     try:
-        return Path(run_git(folder, "rev-parse", "--show-toplevel"))
+        run_git(folder, "rev-parse", "--show-toplevel")
     except GitError as error:
         raise GitError(path, error.reason) from error
 
@@ -60,16 +58,14 @@ def track_folder(path: Path, *, has_lfs: bool, tmp: Path) -> Tracking:
 
     :param has_lfs: whether objects go to git LFS; what was said before stays.
 
-    Raises GitError, and StoreError when the files cannot be read or written.
+    Raises GitError outside of a repository, StoreError when a file cannot be read or written.
     """
-    repository = find_repository(path)
     lines = (*_ATTRIBUTES, *(_LFS if has_lfs else ()))
     wanted = {".gitignore": _IGNORED, ".gitattributes": lines}
     changed = (_add_lines(path / name, ours, tmp=tmp) for name, ours in wanted.items())
     written = tuple(file for file in changed if file is not None)
     ask = ("ls-files", "--others", "--ignored", "--exclude-standard", "--", MARK)
     return Tracking(
-        repository=repository,
         written=written,
         is_ignored=bool(run_git(path, *ask)),
         is_known=bool(run_git(path, "ls-files", "--", "objects")),

@@ -10,6 +10,9 @@ import pytest
 from sphinx_nbcache.testing import write_notebook
 from tests.cli.conftest import Run
 from tests.cli.samples import write_executed
+from tests.git import commit, find_changes, git, own_git
+
+__all__ = ["own_git"]
 
 
 def test_version_is_the_format_and_without_a_cache_an_error(run: Run, project_folder: Path) -> None:
@@ -159,3 +162,109 @@ def test_an_asset_that_is_gone_fails_its_notebook(run: Run, project_folder: Path
     result = run("project", "execute", "-e", "temp-parallel")
     assert (result.exit_code, "errored:\n- a.ipynb\n" in result.stdout) == (1, True)
     assert "in.txt" in result.stderr
+
+
+def test_init_makes_the_cache_that_git_ignores(run: Run, project_folder: Path) -> None:
+    assert run("project", "init").output == "cache: .nbcache\n"
+    assert (project_folder / ".nbcache/.gitignore").read_text() == "*\n"
+    assert run("project", "version").output == "1\n"
+
+
+class TestInitInGit:
+    """``nbcache project init --git`` and ``--git-lfs``."""
+
+    @pytest.fixture
+    def repository(self, own_git: None, project_folder: Path) -> Path:
+        git(project_folder, "init", "--quiet", "--initial-branch=main")
+        return project_folder
+
+    def test_git_takes_all_but_what_belongs_to_one_machine(
+        self, repository: Path, run: Run
+    ) -> None:
+        said = run("project", "init", "--git").output.splitlines()
+        assert said[1:] == [
+            "wrote .nbcache/.gitignore",
+            "wrote .nbcache/.gitattributes",
+            "next: git add .nbcache",
+        ]
+        write_executed(repository / "a.ipynb")
+        run("notebook", "add", "a.ipynb")
+        run("cache", "add", "a.ipynb")
+        folder = repository / ".nbcache"
+        assert {path.name for path in folder.iterdir()} >= {"index.sqlite", "locks", "tmp"}
+        commit(repository)
+        names = git(folder, "ls-files").splitlines()
+        tops = {name.partition("/")[0] for name in names}
+        assert tops == {
+            *(".gitattributes", ".gitignore", "CACHEDIR.TAG", "FORMAT"),
+            *("entries", "objects", "project.json"),
+        }
+        assert find_changes(repository) == ""
+
+    def test_a_second_time_nothing_is_written(self, repository: Path, run: Run) -> None:
+        run("project", "init", "--git-lfs")
+        again = run("project", "init", "--git-lfs")
+        assert (again.exit_code, "wrote" in again.output) == (0, False)
+        assert "wrote" not in run("project", "init", "--git").output
+
+    def test_lines_of_the_user_stay(self, repository: Path, run: Run) -> None:
+        run("project", "init")
+        (repository / ".nbcache/.gitignore").write_text("*\nmine\n")
+        (repository / ".nbcache/.gitattributes").write_text("*.zst linguist-generated")
+        run("project", "init", "--git")
+        ignored = (repository / ".nbcache/.gitignore").read_text().splitlines()
+        assert ignored == ["mine", "index.sqlite*", "locks/", "tmp/"]
+        attributes = (repository / ".nbcache/.gitattributes").read_text().splitlines()
+        assert attributes[:2] == ["*.zst linguist-generated", "* -text"]
+
+    def test_objects_go_through_the_filter_of_git_lfs_and_records_do_not(
+        self, repository: Path, run: Run
+    ) -> None:
+        said = run("project", "init", "--git-lfs").output
+        assert "next: git lfs install  (once on each machine)" in said
+        names = ("objects/ab/cd.zst", "entries/ab/cd/ef.json", "FORMAT")
+        asked = git(repository / ".nbcache", "check-attr", "filter", "--", *names)
+        assert [line.rpartition(": ")[2] for line in asked.splitlines()] == [
+            "lfs",
+            "unspecified",
+            "unspecified",
+        ]
+
+    def test_a_cache_that_is_committed_already_is_to_be_normalised(
+        self, repository: Path, run: Run
+    ) -> None:
+        run("project", "init", "--git")
+        write_executed(repository / "a.ipynb")
+        run("cache", "add", "a.ipynb")
+        commit(repository)
+        assert "next: git add --renormalize .nbcache" in run("project", "init", "--git-lfs").output
+
+    def test_what_ignores_the_cache_from_outside_is_told(self, repository: Path, run: Run) -> None:
+        (repository / ".gitignore").write_text(".nbcache/\n")
+        said = run("project", "init", "--git").output
+        assert "next: take the line that names .nbcache out of the .gitignore that has it" in said
+
+    def test_verify_tells_how_many_objects_are_not_fetched(
+        self, repository: Path, run: Run
+    ) -> None:
+        write_executed(repository / "a.ipynb")
+        run("cache", "add", "a.ipynb")
+        oid = b"0" * 64
+        pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 9\n" % oid
+        paths = [path for path in repository.glob(".nbcache/objects/*/*") if path.is_file()]
+        for path in paths:
+            path.write_bytes(pointer)
+        result = run("verify", "--repair")
+        assert result.exit_code == 0
+        told = f"{len(paths)} objects are not fetched from git LFS: run `git lfs pull`"
+        assert result.output.splitlines()[0] == told
+        assert all(path.exists() for path in paths)
+
+
+@pytest.mark.usefixtures("own_git")
+@pytest.mark.parametrize("flag", ["--git", "--git-lfs"])
+def test_outside_of_a_repository_nothing_is_made(run: Run, project_folder: Path, flag: str) -> None:
+    result = run("project", "init", flag)
+    assert result.exit_code == 2
+    assert "this folder is in no git repository: go into one" in result.stderr
+    assert not (project_folder / ".nbcache").exists()

@@ -12,6 +12,7 @@ import pytest
 
 from sphinx_nbcache.pipeline import Health, NotebookCache, Patient, Remark, diagnose
 from sphinx_nbcache.pipeline.diagnosis import kernels, machine, place, software
+from sphinx_nbcache.store import Store
 from sphinx_nbcache.testing import write_notebook
 
 
@@ -204,6 +205,12 @@ class TestPlace:
         git("add", ".")
         (added,) = place.check_git(treated)
         assert show([added]) == [(Health.WARNING, "files of the cache are in the repository")]
+        assert "nbcache project init --git" in added.advice
+        git("rm", "-r", "--quiet", "--cached", ".nbcache")
+        Store(treated.folder / ".nbcache").track(has_lfs=False)
+        git("add", ".")
+        (kept,) = place.check_git(treated)
+        assert (kept.health, kept.text) == (Health.OK, "the cache is kept in the repository")
 
     def test_without_git_there_is_nothing_to_check(
         self, treated: Patient, monkeypatch: pytest.MonkeyPatch
