@@ -42,7 +42,7 @@ class GitLfs:
         self._reason = ""
         """Why it is not asked any more; empty as long as it is."""
         self._lost: set[Path] = set()
-        self._told: set[Path] = set()
+        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def is_pointer(self, path: Path) -> bool:
@@ -80,18 +80,18 @@ class GitLfs:
         return bool(taken)
 
     def take_notice(self) -> str:
-        """Return what has to be told of objects that could not be had, once; else nothing."""
-        new = self._lost - self._told
-        self._told |= new
-        if not new:
+        """Return what has to be told of objects that could not be had; each reason once."""
+        reason, number = self._reason or _LOST, len(self._lost)
+        if not number or reason in self._told:
             return ""
-        what = "object is a pointer" if len(new) == 1 else "objects are pointers"
+        self._told.add(reason)
+        what = "object is a pointer" if number == 1 else "objects are pointers"
         help_ = "run `git lfs pull`"
-        if self._reason == _NOT_INSTALLED:
+        if reason == _NOT_INSTALLED:
             help_ = f"install git-lfs and {help_}"
         return (
-            f"{len(new)} {what} of git LFS in the cache {self._folder}, whose content is not here "
-            f"({self._reason or _LOST}): {help_}; what needs them counts as not cached"
+            f"{number} {what} of git LFS in the cache {self._folder}, whose content is not here "
+            f"({reason}): {help_}; what needs them counts as not cached"
         )
 
     def _find_lacking(self, digests: Iterable[str]) -> list[str]:
