@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
-from sphinx_nbcache.memo.engine import Answer, Engine, MemoWarning, Question
+from sphinx_nbcache.memo.engine import Answer, Engine, Question
 from sphinx_nbcache.memo.functions import CacheInfo, Decorator, Memoized
+from sphinx_nbcache.memo.notices import MemoWarning
 from sphinx_nbcache.memo.opening import get_engine
 from sphinx_nbcache.memo.settings import config
 

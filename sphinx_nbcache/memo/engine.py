@@ -18,10 +18,11 @@ from typing import Any, Generic, TypeVar
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.memo.content import digest_values
+from sphinx_nbcache.memo.notices import MemoWarning, Notices
 from sphinx_nbcache.memo.remote_memos import RemoteMemos
 from sphinx_nbcache.memo.settings import MemoConfig
 from sphinx_nbcache.memo.values import Encoded, NotStorableError, decode, encode
-from sphinx_nbcache.model import Key, Memo, digest_json
+from sphinx_nbcache.model import Key, Memo, Topic, digest_json
 from sphinx_nbcache.store import Problem, Store
 
 _FIRST_PAUSE_S = 0.001
@@ -29,10 +30,6 @@ _LONGEST_PAUSE_S = 0.1
 _T = TypeVar("_T")
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 """The claims that whoever runs here holds already."""
-
-
-class MemoWarning(UserWarning):
-    """A value is computed although it was asked for before, or is not kept; says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +174,9 @@ class Asking:
         return True
 
     def _tell_of_lfs(self) -> None:
-        """Warn once of what git LFS keeps; not on pages: their build tells it in its own way."""
         notice = self._engine.store.lfs.take_notice()
-        if notice and MEMO_PATH_VARIABLE not in os.environ:
-            self._warn(notice)
+        if notice:
+            self._engine.notices.tell(notice, Topic.STORE)
 
     def _try_start(self, stack: ExitStack, waited_s: float) -> bool:
         """Return whether to compute now; False while somebody else may be computing it.
@@ -246,6 +242,7 @@ class Asking:
 class Engine:
     """The memos of one cache.
 
+    :param notices: where what concerns more than one value is told.
     :param remote: what is asked for what is not there.
     :param may_keep: False where values have to be signed, and cannot be.
     """
@@ -255,11 +252,13 @@ class Engine:
         store: Store,
         config: MemoConfig,
         *,
+        notices: Notices | None = None,
         remote: RemoteMemos | None = None,
         may_keep: bool = True,
     ) -> None:
         self.store = store
         self.config = config
+        self.notices = notices or Notices()
         self.remote = remote
         self.may_keep = may_keep
 

@@ -17,11 +17,11 @@ from sphinx_nbcache.memo.definitions import Called
 from sphinx_nbcache.memo.engine import (
     Answer,
     Asking,
-    MemoWarning,
     Question,
     Terms,
     name_family,
 )
+from sphinx_nbcache.memo.notices import MemoWarning
 from sphinx_nbcache.memo.opening import get_engine
 from sphinx_nbcache.memo.settings import MemoConfig
 

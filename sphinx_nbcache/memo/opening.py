@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,13 +17,25 @@ from sphinx_nbcache.config import (
     find_project_root,
 )
 from sphinx_nbcache.errors import ConfigurationError
-from sphinx_nbcache.memo.engine import Engine, MemoWarning
-from sphinx_nbcache.memo.remote_memos import VARIABLES, RemoteMemos, read_terms
+from sphinx_nbcache.memo.engine import Engine
+from sphinx_nbcache.memo.notices import Notices
+from sphinx_nbcache.memo.remote_memos import (
+    FAILED,
+    VARIABLES,
+    RemoteMemos,
+    RemoteTerms,
+    read_terms,
+)
 from sphinx_nbcache.memo.settings import config
+from sphinx_nbcache.model import Topic
 from sphinx_nbcache.store import SigningKeys, Store
 
 _PATH_VARIABLES = (MEMO_PATH_VARIABLE, "NBCACHE_PATH", "JUPYTERCACHE")
 _VARIABLES = (*_PATH_VARIABLES, *VARIABLES, SIGNING_VARIABLE, MEMO_SIGNED_VARIABLE)
+_KEYLESS = (
+    "values have to be signed here, and this process was not handed the keys: all are computed, "
+    "and none is stored"
+)
 Environment = tuple[str | None, ...]
 """The values of ``_VARIABLES``."""
 
@@ -60,29 +71,26 @@ def _open(path: Path, environment: Environment, handed: str, process: int) -> En
     keys = SigningKeys.from_text(variables.get(SIGNING_VARIABLE, ""))
     memo_keys = SigningKeys.from_text(handed) if handed else None
     store = Store(path, keys, memo_keys)
+    terms, problem = _read_terms(variables)
+    notices = Notices(terms.notices)
     may_keep = bool(store.memo_keys) or not variables.get(MEMO_SIGNED_VARIABLE)
+    if problem:
+        notices.tell(problem)
     if not may_keep:
-        _warn(
-            "values have to be signed here, and this process was not handed the keys: all are "
-            "computed, and none is stored"
-        )
-    remote = _open_remote(store, variables) if may_keep else None
-    return Engine(store, config, remote=remote, may_keep=may_keep)
+        notices.tell(_KEYLESS, Topic.STORE)
+    is_shared = may_keep and terms.config.remote
+    remote = RemoteMemos(store, terms.config, notices) if is_shared else None
+    return Engine(store, config, notices=notices, remote=remote, may_keep=may_keep)
 
 
-def _open_remote(store: Store, variables: dict[str, str]) -> RemoteMemos | None:
+def _read_terms(variables: dict[str, str]) -> tuple[RemoteTerms, str]:
+    """Return what the environment tells of the remote, and what is wrong with that."""
     try:
-        terms = read_terms(variables)
+        return read_terms(variables), ""
     except ConfigurationError as error:
-        _warn(f"values are computed without the remote cache: {error}")
-        return None
-    return RemoteMemos(store, terms, _warn) if terms.config.remote else None
+        return RemoteTerms(config=Config()), f"{FAILED}: {error}"
 
 
 def _drop_unset(environment: Environment) -> dict[str, str]:
     pairs = zip(_VARIABLES, environment, strict=True)
     return {name: value for name, value in pairs if value is not None}
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, MemoWarning, stacklevel=2)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sphinx_nbcache.config import MEMO_REMOTE_VARIABLE, Config
 from sphinx_nbcache.errors import MissingExtraError, RemoteError, StoreError
+from sphinx_nbcache.memo.notices import Notices
 from sphinx_nbcache.model import Memo
 from sphinx_nbcache.store import Caution, News, Remote, Store
 
@@ -29,7 +28,7 @@ _UNPICKLED = (
     "values in the remote cache that have to be unpickled are not used, as they are not signed "
     "(NBCACHE_SIGNING_KEY; or nbcache_trust_remote, where nobody else can write to the remote)"
 )
-_FAILED = "values are computed without the remote cache"
+FAILED = "values are computed without the remote cache"
 _REFUSED = (
     "values in the remote cache are not signed with one of the keys of NBCACHE_SIGNING_KEY "
     "and are not used"
@@ -43,7 +42,7 @@ class RemoteTerms:
     config: Config
     """Its options of that name count."""
     notices: Path | None = None
-    """File for what there is to tell; None where it is a warning."""
+    """File for what there is to tell; None where that is warnings."""
 
 
 def read_terms(variables: Mapping[str, str]) -> RemoteTerms:
@@ -64,16 +63,13 @@ def read_terms(variables: Mapping[str, str]) -> RemoteTerms:
 class RemoteMemos:
     """The remote of one process, for one store.
 
-    :param tell: takes what the user should know.
+    :param config: its options of the remote count.
     """
 
-    def __init__(self, store: Store, terms: RemoteTerms, tell: Callable[[str], None]) -> None:
-        config = terms.config
+    def __init__(self, store: Store, config: Config, notices: Notices) -> None:
         self._store = store
-        self._terms = terms
-        self._tell_here = tell
+        self._notices = notices
         self._lock = threading.Lock()
-        self._told: set[str] = set()
         self._has_begun = False
         self._may_write = config.remote_mode == "read-write"
         self._remote: Remote | None = None
@@ -123,44 +119,28 @@ class RemoteMemos:
                 self._remote.finish()
             except _FAILURES as error:
                 self._may_write = False
-                self._tell(f"new values are not all in the remote cache: {error}")
+                self._notices.tell(f"new values are not all in the remote cache: {error}")
 
     def _fail(self, remote: Remote, error: Exception) -> None:
         remote.close()
         self._remote = None
-        self._tell(f"{_FAILED}: {error}")
+        self._notices.tell(f"{FAILED}: {error}")
 
     def _has_failed_elsewhere(self) -> bool:
         """Return whether another kernel of the build has waited for it in vain."""
-        if self._has_begun or self._terms.notices is None:
+        if self._has_begun:
             return False
         self._has_begun = True
-        try:
-            has_failed = _FAILED in self._terms.notices.read_text(encoding="utf-8")
-        except OSError:
-            return False
-        if has_failed:
+        if has_failed := self._notices.has_elsewhere(FAILED):
             self._remote = None
         return has_failed
 
     def _tell_of(self, remote: Remote) -> None:
         if remote.problems:
-            self._tell(f"some of the remote cache {remote.shown} is not used: {remote.problems[0]}")
+            self._notices.tell(
+                f"some of the remote cache {remote.shown} is not used: {remote.problems[0]}"
+            )
         if remote.refused:
-            self._tell(_REFUSED)
+            self._notices.tell(_REFUSED)
         if remote.pickled:
-            self._tell(_UNPICKLED)
-
-    def _tell(self, text: str) -> None:
-        """Say something once."""
-        kind = text.partition(":")[0]
-        if kind in self._told:
-            return
-        self._told.add(kind)
-        if self._terms.notices is None:
-            self._tell_here(text)
-            return
-        with suppress(OSError):
-            self._terms.notices.parent.mkdir(parents=True, exist_ok=True)
-            with self._terms.notices.open("a", encoding="utf-8") as file:
-                file.write(text.replace(os.linesep, " ").replace("\n", " ") + "\n")
+            self._notices.tell(_UNPICKLED)

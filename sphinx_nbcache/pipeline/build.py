@@ -116,7 +116,10 @@ class _Build:
         return Report(tuple(outcomes), self._seconds, frozenset(self._changed))
 
     def _tell_of_remote(self) -> None:
-        for notice in self._lookup.sharing.take_notices():
+        sharing = self._lookup.sharing
+        for topic, notice in sharing.handover.take_notices():
+            self._progress.warn(notice, topic)
+        for notice in sharing.take_notices():
             self._progress.warn(notice, Topic.REMOTE)
 
     def _fly(self, stale: list[Stale], edges: Edges, *, fail_fast: bool) -> None:

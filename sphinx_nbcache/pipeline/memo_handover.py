@@ -15,8 +15,10 @@ from sphinx_nbcache.config import (
     MEMO_REMOTE_VARIABLE,
     MEMO_SIGNED_VARIABLE,
 )
+from sphinx_nbcache.model import Topic
 from sphinx_nbcache.pipeline.project import Project
 
+_TOPICS = frozenset(Topic)
 _OPTIONS = ("remote", "remote_timeout", "trust_remote")
 
 
@@ -43,11 +45,12 @@ class MemoHandover:
             told |= {name: getattr(config, name) for name in _OPTIONS}
         return {**variables, MEMO_REMOTE_VARIABLE: json.dumps(told)}
 
-    def take_notices(self) -> list[str]:
+    def take_notices(self) -> list[tuple[Topic, str]]:
         """Return what kernels had to tell, each once."""
         try:
             lines = self._notices.read_text(encoding="utf-8").splitlines()
             self._notices.unlink()
         except OSError:  # there is none, as a rule
             return []
-        return list(dict.fromkeys(filter(None, lines)))
+        told = (line.partition("\t") for line in dict.fromkeys(lines))
+        return [(Topic(topic), text) for topic, _, text in told if text and topic in _TOPICS]

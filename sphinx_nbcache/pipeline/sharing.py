@@ -88,7 +88,6 @@ class Sharing:
 
         :param since: POSIX timestamp of the build's beginning; None if no kernel was started.
         """
-        self._notices += self.handover.take_notices()
         if self._remote is None:
             return
         try:

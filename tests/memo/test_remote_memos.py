@@ -268,8 +268,9 @@ class TestKernels:
         one = machines.make("one")
         code = "import subprocess, sys\ncode = 'from work import *; double(3)'\n"
         code += "print(subprocess.run([sys.executable, '-c', code], capture_output=True).stderr)"
-        text, _ = self.build(one, code)
-        assert "was not handed the keys" in text
+        text, ((topic, message),) = self.build(one, code)
+        assert (text, topic) == ("b''\n", Topic.STORE)
+        assert "was not handed the keys" in message
         assert not list((one.folder / ".nbcache/memos").rglob("*.json"))
 
     def test_what_is_wrong_there_the_build_tells_and_no_page(self, machines: Machines) -> None:

@@ -19,7 +19,8 @@ import pytest
 from sphinx_nbcache.config import Config
 from sphinx_nbcache.memo import Engine, MemoWarning, Question, config
 from sphinx_nbcache.memo.engine import name_family
-from sphinx_nbcache.memo.remote_memos import RemoteMemos, RemoteTerms
+from sphinx_nbcache.memo.notices import Notices
+from sphinx_nbcache.memo.remote_memos import RemoteMemos
 from sphinx_nbcache.memo.values import encode
 from sphinx_nbcache.model import Memo
 from sphinx_nbcache.store import SigningKeys, Store
@@ -47,7 +48,6 @@ class Attack:
         self.folder = folder / "remote"
         self.mark = folder / "mark"
         self._made = folder / "machine"
-        self.told: list[str] = []
 
     def make_engine(self, keys: str = "", *, mode: str = "read") -> Engine:
         """Return a machine with an empty cache."""
@@ -55,8 +55,8 @@ class Attack:
             shutil.rmtree(self._made)
         store = Store(self._made, SigningKeys.from_text(keys))
         options = {"remote": self.folder.as_uri(), "remote_mode": mode}
-        terms = RemoteTerms(config=Config.from_values(options, {}))
-        return Engine(store, config, remote=RemoteMemos(store, terms, self.told.append))
+        told = Config.from_values(options, {})
+        return Engine(store, config, remote=RemoteMemos(store, told, Notices()))
 
     def fill(self, value: Any, keys: str = "") -> None:
         """Have a machine compute a value, and put it there."""
@@ -67,12 +67,11 @@ class Attack:
 
     def ask(self, keys: str = "") -> tuple[str, bool]:
         """Return what another machine gets, and whether it was told of something."""
-        self.told.clear()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", MemoWarning)
             answer = self.make_engine(keys).answer(QUESTION, lambda: "computed", always=True)
         assert not self.mark.exists(), "foreign code ran"
-        return str(answer.value), bool(caught or self.told)
+        return str(answer.value), bool(caught)
 
     def list_files(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("*/*/**/*") if path.is_file())
