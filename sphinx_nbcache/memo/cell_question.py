@@ -15,16 +15,13 @@ from sphinx_nbcache.memo.cell_body import CellBody
 from sphinx_nbcache.memo.cell_files import find_folder
 from sphinx_nbcache.memo.cell_imports import find_packages, make_importer
 from sphinx_nbcache.memo.cell_line import CellLine
+from sphinx_nbcache.memo.cell_variables import is_changeable
 from sphinx_nbcache.memo.code import is_own_module
 from sphinx_nbcache.memo.content import digest_values
 from sphinx_nbcache.memo.names import CellNames
 
 _FORMAT = 1
 _ABSENT = ""
-_UNCHANGING = (
-    type(None), bool, int, float, complex, str, bytes, type, range,
-    types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +120,7 @@ def _find_changeable(
     """Return the digests of what a cell reads and might change in place."""
     digests = {}
     for name in names.roots:
-        if name in variables and not isinstance(variables[name], _UNCHANGING):
+        if name in variables and is_changeable(variables[name]):
             try:
                 digests[name] = known.get(name) or digest_values({name: variables[name]})
             except NotMemoizableError:

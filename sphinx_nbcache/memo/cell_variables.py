@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import types
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sphinx_nbcache.errors import NotMemoizableError
+from sphinx_nbcache.memo.cell_reach import digest_inner, find_reach, find_sharing
 from sphinx_nbcache.memo.content import digest_values
 from sphinx_nbcache.memo.names import CellNames
 from sphinx_nbcache.memo.values import NotStorableError, encode
 
+Digests = Mapping[str, str]
+_UNCHANGING = (
+    type(None), bool, int, float, complex, str, bytes, type, range,
+    types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
+)  # fmt: skip
 _OF_THE_SHELL = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 
 
@@ -24,6 +31,8 @@ class Before:
     """Not the values: what a cell binds anew is to be freed at once."""
     digests: Mapping[str, str]
     """Of those whose content the cell may change."""
+    inner: Mapping[str, str] = field(default_factory=dict)
+    """Of what functions and classes keep, which cannot be put back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +77,46 @@ def _find_changed(variables: Mapping[str, Any], names: CellNames, before: Before
     # Also what %run, exec and `import *` have bound, which stands nowhere in the cell.
     rebound = {name for name, value in variables.items() if not _is_same(before, name, value)}
     changed = {name for name in before.digests if _is_changed(variables, name, before)}
-    # Other names of the same object are to show the change, too.
-    objects = {id(variables[name]) for name in changed}
-    again = {name for name, value in variables.items() if id(value) in objects}
-    return bound | {name for name in rebound | again if not _is_of_the_shell(name)}
+    own = {name: value for name, value in variables.items() if not _is_of_the_shell(name)}
+    # Other variables with the same object are to show the change, too.
+    again = find_sharing(own, changed & own.keys())
+    objects = {id(own[name]) for name in rebound & own.keys() if is_changeable(own[name])}
+    again |= {name for name, value in own.items() if id(value) in objects}
+    return bound | again | (rebound & own.keys())
+
+
+def make_before(variables: Mapping[str, Any], roots: Iterable[str], known: Digests) -> Before:
+    """Return what is to be known of the variables before a cell runs.
+
+    :param roots: the variables that the cell reads.
+    :param known: the digests of those that it may change, as far as they are known.
+    """
+    reach = find_reach(variables, roots)
+    digests = dict(known)
+    for name in reach.names - known.keys():
+        if is_changeable(variables[name]):
+            with suppress(NotMemoizableError):
+                digests[name] = digest_values({name: variables[name]})
+    return Before(find_identities(variables), digests, digest_inner(reach))
+
+
+def find_identities(variables: Mapping[str, Any]) -> dict[str, int]:
+    """Return which objects the variables are."""
+    return {name: id(value) for name, value in variables.items()}
+
+
+def find_inner_change(
+    variables: Mapping[str, Any], roots: Iterable[str], before: Before
+) -> str | None:
+    """Return what the cell has changed inside functions or classes, for people."""
+    now = digest_inner(find_reach(variables, roots)) if before.inner else {}
+    changed = [label for label in before.inner if now.get(label) not in {before.inner[label], None}]
+    return f"it changes {min(changed)}, which cannot be put back" if changed else None
+
+
+def is_changeable(value: Any) -> bool:
+    """Return whether a value may change while it stays the same object."""
+    return not isinstance(value, _UNCHANGING)
 
 
 def _is_same(before: Before, name: str, value: Any) -> bool:

@@ -28,7 +28,10 @@ from sphinx_nbcache.memo.cell_question import CellQuestion, digest_variables, ma
 from sphinx_nbcache.memo.cell_variables import (
     Before,
     collect_variables,
+    find_identities,
+    find_inner_change,
     find_unstorable,
+    make_before,
     put_back,
 )
 from sphinx_nbcache.memo.engine import Engine, Question
@@ -163,8 +166,7 @@ class _MemoizedCell:
         """Run the cell and return its result. Raises _NotKeptError, or what the cell raises."""
         self._has_begun = True
         files, recording = self._files, Recording(self._shell)
-        identities = {name: id(value) for name, value in self._shell.user_ns.items()}
-        before = Before(identities, question.changeable)
+        before = self._look_before(question)
         begun_at = time.perf_counter()
         with recording.listen():
             with files.listen():
@@ -172,7 +174,12 @@ class _MemoizedCell:
             recording.flush_figures()
         self.seconds = time.perf_counter() - begun_at
         found = collect_variables(self._shell.user_ns, self._line.outputs, self._names, before)
-        problem = found.problem or find_unkept(recording.outputs) or _describe_changed(files)
+        problem = (
+            found.problem
+            or find_unkept(recording.outputs)
+            or _describe_changed(files)
+            or find_inner_change(self._shell.user_ns, self._roots, before)
+        )
         if problem is not None:
             raise _NotKeptError(problem)
         self.kept = tuple(sorted(found.values))
@@ -186,9 +193,19 @@ class _MemoizedCell:
             "conditions": conditions,
         }
 
+    @property
+    def _roots(self) -> set[str]:
+        return {*self._names.roots, *self._names.doubtful}
+
+    def _look_before(self, question: CellQuestion) -> Before:
+        variables = self._shell.user_ns
+        if self._line.outputs is not None:  # nothing else comes back
+            return Before(find_identities(variables), {})
+        return make_before(variables, self._roots, question.changeable)
+
     def _define(self) -> None:
         """Define the cell's functions and classes, which results with instances name."""
-        repeatable, read = self._names.repeatable, {*self._names.roots, *self._names.doubtful}
+        repeatable, read = self._names.repeatable, self._roots
         has_more = any(not isinstance(node, ast.Import | ast.ImportFrom) for node in repeatable)
         # A name that is read before it is defined anew has to keep its value until then.
         if has_more and not read & {*self._names.repeated}:
