@@ -9,17 +9,20 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextvars
+import ctypes
 import inspect
 import io
+import threading
 import tokenize
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 _NO_CODE = (tokenize.ENDMARKER, tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT)
+_PATIENCE_S = 1.0
 _SHOWN_NAMES = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
@@ -76,31 +79,40 @@ def _count_blank_lines(text: str) -> int:
 def run_body(shell: Any, body: CellBody) -> None:
     """Run a cell in the user's namespace; what it raises is raised."""
     tree = shell.transform_ast(body.tree)
-    awaiting = _Awaiting()
+    steps = list(_list_steps(tree.body, body.shows))
     try:
-        for node, is_shown in _list_steps(tree.body, body.shows):
-            code = _compile(shell, body, node, is_shown=is_shown)
-            if code.co_flags & inspect.CO_COROUTINE:
-                awaiting.run(eval(code, shell.user_global_ns, shell.user_ns))  # noqa: S307
-            else:
+        if any(_is_awaiting(shell, body, node) for node, _ in steps):
+            _run_in_loop(_run_steps(shell, body, steps))
+        else:
+            for node, is_shown in steps:
+                code = _compile(shell, body, node, is_shown=is_shown)
                 exec(code, shell.user_global_ns, shell.user_ns)  # noqa: S102
     except BaseException as error:
         _render_as_plain(shell, body, error)
         raise
-    finally:
-        awaiting.close()
 
 
-class _ShownSyntaxError(Exception):
-    """A syntax error of a cell: with a real one the shell would show all frames around it."""
+async def _run_steps(shell: Any, body: CellBody, steps: list[tuple[ast.stmt, bool]]) -> None:
+    """Run all of a cell in one loop: what one statement begins, another may await."""
+    for node, is_shown in steps:
+        code = _compile(shell, body, node, is_shown=is_shown)
+        result = eval(code, shell.user_global_ns, shell.user_ns)  # noqa: S307
+        if code.co_flags & inspect.CO_COROUTINE:
+            await result
 
 
-_ShownSyntaxError.__name__ = SyntaxError.__name__
+def _is_awaiting(shell: Any, body: CellBody, node: ast.stmt) -> bool:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if shell.autoawait else 0
+    code: CodeType = compile(ast.Module([node], []), body.file, "exec", flags, dont_inherit=True)
+    return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def _make_plain(shell: Any, error: SyntaxError) -> Exception:
-    """Return an error that shows itself as a syntax error of a plain cell."""
-    shown = _ShownSyntaxError(str(error))
+    """Return an error that shows itself as a syntax error of a plain cell.
+
+    With a real one the shell would show all frames around it.
+    """
+    shown: Exception = type(type(error).__name__, (Exception,), {})(str(error))
     lines = shell.SyntaxTB.structured_traceback(type(error), error, [])
     shown._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
     return shown
@@ -159,36 +171,40 @@ def _list_steps(nodes: list[ast.stmt], shows: str) -> Iterator[tuple[ast.stmt, b
                 yield ast.fix_missing_locations(ast.copy_location(shown, node)), True
 
 
-class _Awaiting:
-    """An event loop for one cell, in a thread: the kernel's own is busy running the cell."""
+def _run_in_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a cell that awaits in a loop in a thread: the kernel's own is busy running the cell."""
+    runner, pool, threads = asyncio.Runner(), ThreadPoolExecutor(1), list[int]()
 
-    def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-        self._runner = asyncio.Runner()
+    def run() -> None:
+        threads.append(threading.get_ident())
+        with runner:
+            runner.run(coroutine)
 
-    def run(self, coroutine: Any) -> None:
-        """Wait for what a statement awaits."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1)
-        context = contextvars.copy_context()  # output belongs to the cell that runs
-        future = self._pool.submit(context.run, self._runner.run, coroutine)
-        try:
-            future.result()
-        except KeyboardInterrupt:
-            self._cancel()
-            raise
+    context = contextvars.copy_context()  # output belongs to the cell that runs
+    future = pool.submit(context.run, run)
+    try:
+        future.result()
+    except KeyboardInterrupt:
+        if not future.done():
+            _interrupt(runner, future, threads)
+        raise
+    finally:
+        pool.shutdown(wait=False)
 
-    def close(self) -> None:
-        """End the loop and its thread, if they were needed."""
-        if self._pool is not None:
-            self._pool.submit(self._runner.close).result()
-            self._pool.shutdown()
 
-    def _cancel(self) -> None:
-        loop = self._runner.get_loop()
+def _interrupt(runner: asyncio.Runner, future: Future[None], threads: list[int]) -> None:
+    """End a cell that waits; if it computes, have that raise at its next step."""
+    with suppress(RuntimeError):  # it has just ended
+        _cancel_all(runner.get_loop())
+    wait([future], _PATIENCE_S)
+    if not future.done():
+        thread = ctypes.c_ulong(threads[0])
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(KeyboardInterrupt))
 
-        def cancel() -> None:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
 
-        loop.call_soon_threadsafe(cancel)
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    def cancel() -> None:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+
+    loop.call_soon_threadsafe(cancel)

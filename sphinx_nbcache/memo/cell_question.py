@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,11 @@ from sphinx_nbcache.memo.cell_body import CellBody
 from sphinx_nbcache.memo.cell_files import find_folder
 from sphinx_nbcache.memo.cell_imports import find_packages, make_importer
 from sphinx_nbcache.memo.cell_line import CellLine
+from sphinx_nbcache.memo.cell_reach import find_reach
 from sphinx_nbcache.memo.cell_variables import is_changeable
-from sphinx_nbcache.memo.code import is_own_module
+from sphinx_nbcache.memo.code import describe_code, is_own_module
 from sphinx_nbcache.memo.content import digest_values
+from sphinx_nbcache.memo.mentions import UNSEEN
 from sphinx_nbcache.memo.names import CellNames
 
 _FORMAT = 1
@@ -43,9 +46,7 @@ def make_question(shell: Any, line: CellLine, body: CellBody, names: CellNames) 
     """
     variables = shell.user_ns
     if line.inputs is None:
-        unseen = [name for name in names.unseen if name not in variables]
-        if unseen:
-            raise NotMemoizableError(unseen[0], "with it the cell may read any variable")
+        _refuse_unseen(variables, names)
         values = find_read(variables, names)
         doubtful = digest_variables(variables, (n for n in names.doubtful if n in variables))
     else:
@@ -55,6 +56,8 @@ def make_question(shell: Any, line: CellLine, body: CellBody, names: CellNames) 
         values |= {path: value for path, value in found if _is_code(value)}
         doubtful = {}
     digests = {name: digest_values({name: value}) for name, value in values.items()}
+    if line.inputs is None:
+        digests |= _digest_mentioned(variables, names, digests)
     imports = digest_values({"imports": make_importer(body.tree)})
     changeable = {} if line.outputs is not None else _find_changeable(variables, names, digests)
     return CellQuestion(
@@ -71,6 +74,29 @@ def make_question(shell: Any, line: CellLine, body: CellBody, names: CellNames) 
         doubtful=doubtful,
         changeable=changeable,
     )
+
+
+def _refuse_unseen(variables: Mapping[str, Any], names: CellNames) -> None:
+    """Raise NotMemoizableError where the cell, or a function that it calls, sees all variables."""
+    unseen = [name for name in names.unseen if name not in variables]
+    if unseen:
+        raise NotMemoizableError(unseen[0], "with it the cell may read any variable")
+    for code in find_reach(variables, (*names.roots, *names.doubtful)).codes:
+        used = {found.name for found in describe_code(code).references} - variables.keys()
+        for name in sorted(used & UNSEEN - {"locals"}):
+            reason = f"with it the function {code.co_name} may read any variable"
+            raise NotMemoizableError(name, reason)
+
+
+def _digest_mentioned(
+    variables: Mapping[str, Any], names: CellNames, known: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the digests of variables that are named in texts; without what has none."""
+    digests = {}
+    for name in {*names.mentioned} & variables.keys() - known.keys() - {*names.binds}:
+        with suppress(NotMemoizableError):
+            digests[name] = digest_values({name: variables[name]})
+    return digests
 
 
 def digest_variables(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from types import CodeType
 
 from sphinx_nbcache.memo.code import describe_code
+from sphinx_nbcache.memo.mentions import UNSEEN, list_mentioned, list_unseen
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Inner = _Function | ast.ClassDef | ast.Lambda
 _Import = ast.Import | ast.ImportFrom
 _Definition = _Import | _Function | ast.ClassDef
-_UNSEEN = frozenset({"eval", "exec", "globals", "locals"})
 _HIDING = frozenset({"suppress", "raises"})
 """Context managers after whose body all may be as it was before."""
 _NO_NAMES = frozenset({"__annotations__", "get_ipython"})
@@ -38,7 +38,9 @@ class CellNames:
     binds: tuple[str, ...]
     """Sorted."""
     unseen: tuple[str, ...]
-    """Builtins by which the cell may use names that do not stand in it."""
+    """Means by which the cell may use names that do not stand in it."""
+    mentioned: tuple[str, ...]
+    """Words in the texts of queries, which may be variables. Sorted."""
     repeatable: tuple[ast.stmt, ...]
     """Imports, functions and classes, in their order, that can simply be run again."""
     repeated: tuple[str, ...]
@@ -64,7 +66,8 @@ def find_names(tree: ast.Module) -> CellNames:
         reads=tuple(sorted(flow.reads)),
         doubtful=tuple(sorted(flow.doubtful | (flow.perhaps - flow.surely))),
         binds=tuple(sorted(flow.bound)),
-        unseen=tuple(sorted(flow.reads & _UNSEEN)),
+        unseen=tuple(sorted({*(flow.reads & UNSEEN), *list_unseen(tree)})),
+        mentioned=tuple(sorted(list_mentioned(tree))),
         repeatable=repeatable,
         repeated=tuple(name for node in repeatable for name in _list_defined(node)),
         result=shown.id if isinstance(shown, ast.Name) else None,

@@ -39,6 +39,10 @@ STEPS = {
         "class A:\n  def f(self): return 1", MEMO + "r = A().f()",
         "class A:\n  def f(self): return 2", MEMO + "r = A().f()",
     ),
+    "a name in a query": (
+        "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\nlimit = 0",
+        MEMO + "r = df.query('a > @limit')", "limit = 2", MEMO + "r = df.query('a > @limit')",
+    ),
     "code": (MEMO + "r = 1", MEMO + "r = 1 + 0", MEMO + "r = 1"),
     "a comment": (MEMO + "r = 10", MEMO + "# more\nr = 10  # less"),
     "a key": ("%%nbmemo always key=a\nr = 20", "%%nbmemo always key=b\nr = 20"),
@@ -92,6 +96,7 @@ STATES = {
     "a function": "ran ran",
     "what a function uses": "ran ran",
     "a class": "ran ran",
+    "a name in a query": "ran ran",
     "code": "ran ran hit",
     "a comment": "ran hit",
     "a key": "ran ran",
@@ -154,6 +159,7 @@ NOT_KEPT = {
     "r = eval('1')": "eval: with it the cell may read any variable",
     "import ipywidgets\ndisplay(ipywidgets.IntSlider())": "it shows a widget",
     "old = open('pyproject.toml').read()\nopen('pyproject.toml', 'w').close()": "it changes pyproj",
+    "r = see_all()": "globals: with it the function see_all may read any variable",
     "base = 2\ndef power(n, k=base): return n ** k": "power is defined with what",
 }
 
@@ -165,7 +171,12 @@ def unkept(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
     (folder / "pyproject.toml").touch()
     cells = [f"{MEMO}{code}\nprint('ran to its end')" for code in NOT_KEPT]
     missing = "%%nbmemo always output=missing\nprint('ran to its end')"
-    return run_notebook(folder, f"{LOAD}\ngiven = (n for n in [1])", *cells, missing)
+    return run_notebook(
+        folder,
+        f"{LOAD}\ngiven = (n for n in [1])\ndef see_all(): return globals()",
+        *cells,
+        missing,
+    )
 
 
 @pytest.mark.parametrize("code", NOT_KEPT)

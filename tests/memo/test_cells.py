@@ -26,6 +26,7 @@ SHOWN = {
     "log": "import logging\nlogging.getLogger().warning('logged before')",
     "warning": "import warnings\nwarnings.warn('careful')",
     "magics": "%time y = 1\n!echo shell $y",
+    "task": "import asyncio\nt = asyncio.create_task(asyncio.sleep(0, 6))\nprint(await t)\ndel t",
     "await": "import asyncio\nawait asyncio.sleep(0.01)\nprint(1)\nawait asyncio.sleep(0, 5)",
 }
 KEPT = {

@@ -153,3 +153,31 @@ def test_a_cell_that_calls_eval_may_use_any_name() -> None:
 def test_the_variable_that_is_shown_is_known() -> None:
     assert find_names(ast.parse("x = 1\nx")).result == "x"
     assert find_names(ast.parse("x = 1\nx + 1")).result is None
+
+
+UNSEEN = {
+    "vars()": "vars",
+    "vars(x)": "",
+    "dir()": "dir",
+    "get_ipython().user_ns['x']": "user_ns",
+    "import __main__": "__main__",
+}
+
+
+@pytest.mark.parametrize("code", UNSEEN)
+def test_a_cell_may_see_all_variables(code: str) -> None:
+    assert [*find_names(ast.parse(code)).unseen] == UNSEEN[code].split()
+
+
+MENTIONED = {
+    "df.query('a > @limit')": "limit",
+    "df.query(f'a > @limit and b < {c}')": "and b limit",
+    "df.eval('a + @b')": "b",
+    "duckdb.sql('from table')": "from table",
+    "print('some @text')": "",
+}
+
+
+@pytest.mark.parametrize("code", MENTIONED)
+def test_names_in_the_texts_of_queries_are_known(code: str) -> None:
+    assert {*MENTIONED[code].split()} <= {*find_names(ast.parse(code)).mentioned}
