@@ -17,13 +17,14 @@ from sphinx_nbcache.memo.cell_files import find_folder
 from sphinx_nbcache.memo.cell_imports import find_packages, make_importer
 from sphinx_nbcache.memo.cell_line import CellLine
 from sphinx_nbcache.memo.cell_reach import find_reach
+from sphinx_nbcache.memo.cell_settings import find_environment
 from sphinx_nbcache.memo.cell_variables import is_changeable
 from sphinx_nbcache.memo.code import describe_code, is_own_module
 from sphinx_nbcache.memo.content import digest_values
 from sphinx_nbcache.memo.mentions import UNSEEN
 from sphinx_nbcache.memo.names import CellNames
 
-_FORMAT = 1
+_FORMAT = 2
 _ABSENT = ""
 
 
@@ -45,8 +46,9 @@ def make_question(shell: Any, line: CellLine, body: CellBody, names: CellNames) 
     Raises NotMemoizableError for what has no digest, UsageError for inputs that are wrong.
     """
     variables = shell.user_ns
+    codes = find_reach(variables, (*names.roots, *names.doubtful)).codes
     if line.inputs is None:
-        _refuse_unseen(variables, names)
+        _refuse_unseen(variables, names, codes)
         values = find_read(variables, names)
         doubtful = digest_variables(variables, (n for n in names.doubtful if n in variables))
     else:
@@ -70,18 +72,21 @@ def make_question(shell: Any, line: CellLine, body: CellBody, names: CellNames) 
             "imports": imports,
             "packages": find_packages(body.tree, values.values()),
             "folder": find_folder(),
+            "environment": find_environment([_compile(body), *codes]),
         },
         doubtful=doubtful,
         changeable=changeable,
     )
 
 
-def _refuse_unseen(variables: Mapping[str, Any], names: CellNames) -> None:
+def _refuse_unseen(
+    variables: Mapping[str, Any], names: CellNames, codes: Iterable[types.CodeType]
+) -> None:
     """Raise NotMemoizableError where the cell, or a function that it calls, sees all variables."""
     unseen = [name for name in names.unseen if name not in variables]
     if unseen:
         raise NotMemoizableError(unseen[0], "with it the cell may read any variable")
-    for code in find_reach(variables, (*names.roots, *names.doubtful)).codes:
+    for code in codes:
         used = {found.name for found in describe_code(code).references} - variables.keys()
         for name in sorted(used & UNSEEN - {"locals"}):
             reason = f"with it the function {code.co_name} may read any variable"
@@ -122,6 +127,12 @@ def find_read(variables: Mapping[str, Any], names: CellNames) -> dict[str, Any]:
             name = f"{name}.{attribute}"
         found[name] = value
     return found
+
+
+def _compile(body: CellBody) -> types.CodeType:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: types.CodeType = compile(body.tree, "<cell>", "exec", flags, dont_inherit=True)
+    return code
 
 
 def _is_own(value: Any) -> bool:

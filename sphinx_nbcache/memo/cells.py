@@ -25,6 +25,11 @@ from sphinx_nbcache.memo.cell_outputs import (
     show_again,
 )
 from sphinx_nbcache.memo.cell_question import CellQuestion, digest_variables, make_question
+from sphinx_nbcache.memo.cell_settings import (
+    SettingsBefore,
+    digest_settings,
+    set_again,
+)
 from sphinx_nbcache.memo.cell_variables import (
     Before,
     collect_variables,
@@ -38,7 +43,7 @@ from sphinx_nbcache.memo.engine import Engine, Question
 from sphinx_nbcache.memo.names import find_names
 
 Conditions = dict[str, dict[str, str]]
-"""``variables`` and ``files``: name to digest."""
+"""``variables``, ``files`` and ``settings``: name to digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +165,7 @@ class _MemoizedCell:
         return {
             "variables": digest_variables(self._shell.user_ns, conditions["variables"]),
             "files": find_states(conditions["files"]),
+            "settings": digest_settings(conditions["settings"]),
         }
 
     def _compute(self, question: CellQuestion) -> dict[str, Any]:
@@ -167,6 +173,8 @@ class _MemoizedCell:
         self._has_begun = True
         files, recording = self._files, Recording(self._shell)
         before = self._look_before(question)
+        number = self._shell.displayhook.prompt_count
+        settings = SettingsBefore.look(self._shell.history_manager.input_hist_parsed[:number])
         begun_at = time.perf_counter()
         with recording.listen():
             with files.listen():
@@ -184,10 +192,15 @@ class _MemoizedCell:
             raise _NotKeptError(problem)
         self.kept = tuple(sorted(found.values))
         states = files.find_states(list_imported(self._body.tree))
-        conditions: Conditions = {"variables": question.doubtful, "files": states}
+        conditions: Conditions = {
+            "variables": question.doubtful,
+            "files": states,
+            "settings": settings.find_conditions(is_showing=bool(recording.outputs)),
+        }
         return {
             "variables": found.values,
             "deleted": list(found.deleted),
+            "settings": settings.find_left(ast.unparse(self._body.tree)),
             "outputs": recording.outputs,
             "has_figures": has_figures(),
             "conditions": conditions,
@@ -214,6 +227,7 @@ class _MemoizedCell:
     def _put_back(self, value: dict[str, Any]) -> None:
         self.kept = tuple(sorted(value["variables"]))
         put_back(self._shell.user_ns, value["variables"], value["deleted"])
+        set_again(value["settings"])
         if not self._is_defined:
             run_again(self._shell, self._body, self._names.repeatable)
         if value["has_figures"]:
