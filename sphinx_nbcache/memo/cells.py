@@ -40,6 +40,7 @@ from sphinx_nbcache.memo.cell_variables import (
     put_back,
 )
 from sphinx_nbcache.memo.engine import Engine, Question
+from sphinx_nbcache.memo.mentions import list_commands
 from sphinx_nbcache.memo.names import find_names
 
 Conditions = dict[str, dict[str, str]]
@@ -178,6 +179,9 @@ class _MemoizedCell:
         begun_at = time.perf_counter()
         with recording.listen():
             with files.listen():
+                # A terminal runs commands in ways that are not audited.
+                for command in list_commands(self._body.tree):
+                    files.note_command(self._shell.var_expand(command), None)
                 run_body(self._shell, self._body)
             recording.flush_figures()
         self.seconds = time.perf_counter() - begun_at

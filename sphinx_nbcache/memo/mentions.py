@@ -42,3 +42,13 @@ def list_mentioned(tree: ast.Module) -> Iterator[str]:
                 yield from _FORMULA_WORD.findall(text)
             if isinstance(text, str) and name in _SQL:
                 yield from _WORD.findall(text)
+
+
+def list_commands(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts that magics and shell commands of a cell are given."""
+    for call in ast.walk(tree):
+        owner = getattr(getattr(call, "func", None), "value", None)
+        if isinstance(call, ast.Call) and owner and ast.unparse(owner) == "get_ipython()":
+            for argument in call.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    yield argument.value

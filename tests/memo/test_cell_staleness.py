@@ -16,6 +16,10 @@ MEMO = "%%nbmemo always\n"
 
 READ = MEMO + "text = open('data.txt').read()"
 WRITE = MEMO + "with open('out.txt', 'w') as file:\n    file.write('x')"
+SHELL = MEMO + "r = !cat data.txt"
+GLOB = MEMO + "import glob\nr = glob.glob('data/*.txt')"
+RENAME = MEMO + "open('old-name', 'w').close()\nos.rename('old-name', 'new-name')"
+MKDIR = MEMO + "os.mkdir('made')"
 LOOP = MEMO + "for n in range(3): m = n\nr = m"
 APPEND = MEMO + "c.append(2)"
 TOUCH = "open('data.txt', 'w').write('{}');"
@@ -67,6 +71,19 @@ STEPS = {
         MEMO + "try: r = open('new.txt').read()\nexcept OSError: r = None",
     ),
     "a file that the cell wrote": (WRITE, "Path('out.txt').unlink()", WRITE, WRITE),
+    "a file in a command": (TOUCH.format(3), SHELL, TOUCH.format(4), SHELL),
+    "a file in a command that shows": (
+        "name = 'data.txt'\n" + TOUCH.format(3), MEMO + "!cat {name}",
+        TOUCH.format(4), MEMO + "!cat {name}",
+    ),
+    "what an import looks into": (
+        MEMO + "import wave", "Path('another').touch()", MEMO + "import wave",
+    ),
+    "the names in a folder": (
+        "os.makedirs('data', exist_ok=True)", GLOB, "Path('data/one.txt').touch()", GLOB,
+    ),
+    "a file that got its name": (RENAME, "Path('new-name').unlink()", RENAME, RENAME),
+    "a folder that it made": (MKDIR, "os.rmdir('made')", MKDIR, "Path('made/x').touch()", MKDIR),
     "a module": (
         HELPER.format(1), MEMO + "from helper import f\nr = f()",
         HELPER.format(22), MEMO + "from helper import f\nr = f()",
@@ -107,6 +124,12 @@ STATES = {
     "a file": "ran ran hit",
     "a file that comes": "ran ran",
     "a file that the cell wrote": "ran ran hit",
+    "a file in a command": "ran ran",
+    "a file in a command that shows": "ran ran",
+    "what an import looks into": "ran hit",
+    "the names in a folder": "ran ran",
+    "a file that got its name": "ran ran hit",
+    "a folder that it made": "ran ran hit",
     "a module": "ran ran",
     "a module that a module imports": "ran ran hit",
     "a variable that is bound perhaps": "ran ran",
@@ -124,7 +147,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("staleness")
     (folder / "pyproject.toml").touch()
     cells = [cell for steps in STEPS.values() for cell in steps]
-    *_, status = run_notebook(folder, LOAD, *cells, STATUS)
+    *_, status = run_notebook(folder, f"{LOAD}\nimport os", *cells, STATUS)
     return re.findall(r"^\[\d+\] +(ran|hit)", read_text(status), re.MULTILINE)
 
 
