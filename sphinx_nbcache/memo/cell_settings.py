@@ -5,6 +5,7 @@ It counts for cells that show something or draw numbers, and comes back with the
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -122,11 +123,21 @@ _SETTINGS = {
 }
 
 
+_LOST: dict[str, Callable[[], Any]] = {
+    "the working directory": os.getcwd,
+    "sys.path": lambda: [*sys.path],
+    "how the root logger logs": lambda: (logging.root.level, [*map(id, logging.root.handlers)]),
+}
+"""What a hit does not set again: it would mean something else elsewhere, or cannot be stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class SettingsBefore:
-    """All settings before a cell runs; None: its module was not imported."""
+    """All settings before a cell runs."""
 
     values: Mapping[str, Values | None]
+    """None: the module was not imported."""
+    lost: Mapping[str, Any]
     seeded: frozenset[str]
     """The random generators whose state the notebook has set; that of others is chance."""
 
@@ -136,7 +147,7 @@ class SettingsBefore:
 
         :param texts: the cells that have run.
         """
-        return cls({name: _read(name) for name in _SETTINGS}, find_seeded(texts))
+        return cls({name: _read(name) for name in _SETTINGS}, _read_lost(), find_seeded(texts))
 
     def find_conditions(self, *, is_showing: bool) -> dict[str, str]:
         """Return the settings that counted for a cell that has run, with their digests.
@@ -147,6 +158,12 @@ class SettingsBefore:
         names += [name for name in self.seeded if _find_changed(name, self.values[name])]
         return {name: _digest(name, self.values[name]) for name in names}
 
+    def find_lost(self) -> str | None:
+        """Return what the cell has set that a hit would not set, for people."""
+        now = _read_lost()
+        changed = [name for name, value in self.lost.items() if now[name] != value]
+        return f"it changes {changed[0]}: do that in a cell of its own" if changed else None
+
     def find_left(self, text: str) -> dict[str, Values]:
         """Return what the cell has set.
 
@@ -156,6 +173,10 @@ class SettingsBefore:
         names = (name for name in _SETTINGS if name not in chance)
         found = {name: _find_changed(name, self.values[name]) for name in names}
         return {name: changed for name, changed in found.items() if changed}
+
+
+def _read_lost() -> dict[str, Any]:
+    return {name: read() for name, read in _LOST.items()}
 
 
 def find_seeded(texts: Iterable[str]) -> frozenset[str]:

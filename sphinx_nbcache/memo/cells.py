@@ -190,6 +190,7 @@ class _MemoizedCell:
             found.problem
             or find_unkept(recording.outputs)
             or _describe_changed(files)
+            or settings.find_lost()
             or find_inner_change(self._shell.user_ns, self._roots, before)
         )
         if problem is not None:

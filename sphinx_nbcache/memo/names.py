@@ -21,6 +21,10 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Inner = _Function | ast.ClassDef | ast.Lambda
 _Import = ast.Import | ast.ImportFrom
 _Definition = _Import | _Function | ast.ClassDef
+_MAKERS = frozenset(
+    {"namedtuple", "NamedTuple", "TypedDict", "NewType", "TypeVar", "make_dataclass"}
+)
+"""What makes types, which are made again rather than stored."""
 _HIDING = frozenset({"suppress", "raises"})
 """Context managers after whose body all may be as it was before."""
 _NO_NAMES = frozenset({"__annotations__", "get_ipython"})
@@ -79,7 +83,7 @@ def _find_repeatable(tree: ast.Module, bound: Counter[str]) -> tuple[ast.stmt, .
     found = [
         node
         for node in tree.body
-        if (isinstance(node, _Definition) or _find_lambda(node))
+        if (isinstance(node, _Definition) or _find_made(node))
         and all(bound[name] == 1 for name in _list_defined(node))
     ]
     while True:
@@ -114,11 +118,20 @@ class _WithoutBodies(ast.NodeTransformer):
         return self.visit_FunctionDef(node)
 
 
-def _find_lambda(node: ast.stmt) -> str | None:
-    """Return what ``name = lambda ...`` binds."""
+def _find_made(node: ast.stmt) -> str | None:
+    """Return what ``name = lambda ...`` or ``name = namedtuple(...)`` binds."""
     target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
-    is_lambda = isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda)
-    return target.id if is_lambda and isinstance(target, ast.Name) else None
+    is_defining = isinstance(node, ast.Assign) and (
+        isinstance(node.value, ast.Lambda) or _is_maker(node.value)
+    )
+    return target.id if is_defining and isinstance(target, ast.Name) else None
+
+
+def _is_maker(node: ast.expr) -> bool:
+    """Return whether a type is made by a call."""
+    function = node.func if isinstance(node, ast.Call) else None
+    name = getattr(function, "attr", None) or getattr(function, "id", None)
+    return name in _MAKERS
 
 
 def _list_defined(node: ast.stmt) -> list[str]:
@@ -126,7 +139,7 @@ def _list_defined(node: ast.stmt) -> list[str]:
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
     if isinstance(node, _Function | ast.ClassDef):
         return [node.name]
-    return list(filter(None, [_find_lambda(node)]))
+    return list(filter(None, [_find_made(node)]))
 
 
 class _Flow:

@@ -182,6 +182,9 @@ NOT_KEPT = {
     "r = eval('1')": "eval: with it the cell may read any variable",
     "import ipywidgets\ndisplay(ipywidgets.IntSlider())": "it shows a widget",
     "old = open('pyproject.toml').read()\nopen('pyproject.toml', 'w').close()": "it changes pyproj",
+    "import os\nos.mkdir('deeper')\nos.chdir('deeper')": "changes the working dir",
+    "import sys\nsys.path.append('lib')": "it changes sys.path: do that in a cell of its own",
+    "import logging\nlogging.basicConfig(level='INFO')": "it changes how the root logger logs",
     "r = see_all()": "globals: with it the function see_all may read any variable",
     "base = 2\ndef power(n, k=base): return n ** k": "power is defined with what",
 }

@@ -40,6 +40,8 @@ KEPT = {
                 "10"),
     "class": ("class C:\n    def f(self):\n        return later\nc = C()",
               "later = 4; print(isinstance(c, C), c.f())", "True 4"),
+    "named tuple": ("from collections import namedtuple\nP = namedtuple('P', 'x y')\np = P(1, 2)",
+                    "print(p, isinstance(p, P))", "P(x=1, y=2) True"),
     "changed input": ("before.append(1)", "print(before, alias is before)", "[0, 1] True"),
     "random state": ("drawn = rng.random()", "print(rng.random() != drawn, round(rng.random(), 6))",
                      "True 0.763775"),
