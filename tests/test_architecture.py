@@ -49,6 +49,7 @@ HOMES = {
     "nbstripout": {"reading"},
     "sqlite3": {"store"},
     "zstandard": {"store"},
+    "pyfastcdc": {"store"},
     "filelock": {"store"},
     "fsspec": {"store"},
     "click": {"cli", "sphinx_ext"},  # a directive runs click commands of anyone

@@ -6,6 +6,7 @@ are its callers; what a value looks like in the store is not known here.
 
 from __future__ import annotations
 
+import io
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -305,6 +306,10 @@ class _StoredPart:
     def find_path(self) -> Path | None:
         """Return the file that holds just these bytes."""
         return self.store.objects.find_plain(self.digest)
+
+    def open(self) -> io.RawIOBase | None:
+        """Return a file to read these bytes from, if they lie in chunks."""
+        return self.store.objects.open_chunked(self.digest)
 
 
 def _let_go(token: Token[frozenset[str]]) -> None:

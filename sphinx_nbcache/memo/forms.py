@@ -101,6 +101,30 @@ def decode_array(place: Path | IO[bytes], *, is_mapped: bool) -> Any:
     return np.lib.format.read_array(place, allow_pickle=False)
 
 
+def read_array(stream: io.RawIOBase) -> Any:
+    """Return an array whose bytes come from several files, without a copy in between.
+
+    Raises OSError or ValueError when they are damaged.
+    """
+    import numpy as np
+
+    version = np.lib.format.read_magic(stream)
+    is_first = version == (1, 0)
+    read_header = (
+        np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+    )
+    shape, is_fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError("an array of objects would have to be unpickled")
+    array = np.empty(shape, dtype, order="F" if is_fortran else "C")
+    rest: memoryview = array.reshape(-1, order="A").view(np.uint8).data
+    while rest and (count := stream.readinto(rest)):
+        rest = rest[count:]
+    if rest:
+        raise ValueError(f"{len(rest)} bytes of the array are missing")
+    return array
+
+
 def decode_scalar(data: bytes | bytearray) -> Any:
     """Return a NumPy scalar."""
     return decode_array(io.BytesIO(data), is_mapped=False)[()]

@@ -27,6 +27,7 @@ from sphinx_nbcache.memo.forms import (
     decode_image,
     decode_scalar,
     find_form,
+    read_array,
 )
 
 Piece = bytes | bytearray | memoryview
@@ -55,6 +56,9 @@ class Part(Protocol):
 
     def find_path(self) -> Path | None:
         """Return the file that holds just these bytes, if there is one."""
+
+    def open(self) -> io.RawIOBase | None:
+        """Return what these bytes can be read from once, if they lie in several files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +256,14 @@ class _Decoder:
 
     def decode_array(self, tree: Any) -> Any:
         """Return an array, from its file or its bytes."""
-        part = tree["v"]
-        path = self._parts[part].find_path() if isinstance(part, int) else None
-        if path is not None:
+        place = tree["v"]
+        part = self._parts[place] if isinstance(place, int) else None
+        if part is not None and (path := part.find_path()) is not None:
             return self._share(decode_array(path, is_mapped=self._is_mapped))
-        return self._share(decode_array(io.BytesIO(self._get(part)), is_mapped=False))
+        if part is not None and (stream := part.open()) is not None:
+            with stream:
+                return self._share(read_array(stream))
+        return self._share(decode_array(io.BytesIO(self._get(place)), is_mapped=False))
 
     def decode_scalar(self, tree: Any) -> Any:
         """Return a NumPy scalar."""

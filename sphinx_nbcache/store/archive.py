@@ -19,14 +19,16 @@ from typing import IO
 
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Memo
+from sphinx_nbcache.store.chunks import LARGEST_LISTING_BYTES
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import write_atomically
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects, read_digest
+from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
+from sphinx_nbcache.store.pieces import UnreadableError
 
 ARCHIVE_FORMAT = 1
 _FORMAT_NAME = "sphinx-nbcache"
-_OBJECT = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}(\.zst)?")
+_OBJECT = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}(\.zst|\.chunks)?")
 _MEMO = re.compile(r"memos/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
 _ENTRY = re.compile(r"entries/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
 _PIECE_BYTES = 1 << 20
@@ -196,8 +198,17 @@ class _Taking:
         path = objects.folder.parent / name
         if objects.has(read_digest(path)):
             return
+        if is_listing(path):
+            self._take_listing(name, file.read(LARGEST_LISTING_BYTES + 1))
+            return
         pieces = iter(lambda: file.read(_PIECE_BYTES), b"")
         write_atomically(path, pieces, tmp=self._shelves.tmp)
         if not objects.is_sound(path):
             path.unlink()
             self._problems.append(f"{name}: damaged: its content does not fit its name; not taken")
+
+    def _take_listing(self, name: str, data: bytes) -> None:
+        try:
+            self._shelves.objects.chunked.take(read_digest(Path(name)), data)
+        except UnreadableError as error:
+            self._problems.append(f"{name}: damaged: {error}; not taken")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +17,8 @@ from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.files import ABANDONED_S
 from sphinx_nbcache.store.index import Index
-from sphinx_nbcache.store.inventory import Inventory, Pruned, Stored, is_young
-from sphinx_nbcache.store.objects import Objects, read_digest
+from sphinx_nbcache.store.inventory import Inventory, Pruned, Stored, expand, is_young
+from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
 
 
 class Clearing:
@@ -99,15 +99,17 @@ class Clearing:
         needed = self._find_needed(inventory)
         return [path for path in unused if read_digest(path) not in needed]
 
-    def _find_needed(self, before: Inventory | None = None) -> frozenset[str]:
-        """Return the digests that records need now, and failed runs.
+    def _find_needed(self, before: Inventory | None = None) -> set[str]:
+        """Return the digests that records need now, and failed runs; those of chunks, too.
 
         :param before: leave out records that were there already, and are as they were.
         """
         known = {stored.path: stored.entry for stored in before.records} if before else {}
-        now = self._take_inventory().records
-        new = (stored for stored in now if known.get(stored.path) != stored.entry)
-        return frozenset().union(self._index.find_failed_outputs(), *(s.needs for s in new))
+        now = self._take_inventory()
+        new = (stored for stored in now.records if known.get(stored.path) != stored.entry)
+        return now.expand(
+            frozenset().union(self._index.find_failed_outputs(), *(s.needs for s in new))
+        )
 
     def remove_objects(self, paths: Iterable[Path]) -> None:
         """Remove objects that nothing needs, unless somebody has begun to need them.
@@ -121,7 +123,7 @@ class Clearing:
             if not aside:
                 return
             is_busy = self._is_busy()  # before the records are read: that is the point
-            needed = self._find_needed()
+            needed = expand(self._find_needed(), self._read_listings(aside))
             for path, draft in aside.items():
                 is_wanted = read_digest(path) in needed
                 if is_wanted or (is_busy and is_young(draft, than_s=ABANDONED_S)):
@@ -138,6 +140,12 @@ class Clearing:
             with suppress(FileNotFoundError):  # somebody else has removed it
                 path.replace(draft)
                 yield path, draft
+
+    def _read_listings(self, aside: Mapping[Path, Path]) -> dict[str, frozenset[str]]:
+        """Return the chunks of objects whose listings are put aside, where nobody finds them."""
+        read = self._objects.chunked.read_listing
+        found = {path: read(draft) for path, draft in aside.items() if is_listing(path)}
+        return {read_digest(path): listing.digests for path, listing in found.items() if listing}
 
     def _is_busy(self) -> bool:
         """Return whether some process runs a notebook for this store now."""

@@ -13,12 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, Self, TypeVar
 
 from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects, read_digest
+from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Inventory:
 
     :param sizes: the bytes of each object's file.
     :param problems: what could not be read.
+    :param chunks: of which chunks each chunked object is made, all by digest.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class Inventory:
         entries: Iterable[Stored[Entry]],
         memos: Iterable[Stored[Memo]] = (),
         problems: Iterable[Problem] = (),
+        chunks: Mapping[str, AbstractSet[str]] = MappingProxyType({}),
     ) -> None:
         self.sizes = dict(sizes)
         self.entries = list(entries)
         self.memos = list(memos)
         self.problems = list(problems)
+        self._chunks = chunks
         self._files: dict[str, list[Path]] = {}
         for path in self.sizes:
             self._files.setdefault(read_digest(path), []).append(path)
@@ -91,12 +95,13 @@ class Inventory:
         for path in objects.list_paths():
             with suppress(FileNotFoundError):
                 sizes[path] = path.stat().st_size
+        chunks = find_chunks(sizes, objects)
         problems: list[Problem] = []
         found = _read_all(
             entries.list_paths(), entries.read, lambda entry, _: uses.get(entry.name, 0.0), problems
         )
         kept = _read_all(memos.list_paths(), memos.read, lambda _, changed_at: changed_at, problems)
-        return cls(sizes, found, kept, problems)
+        return cls(sizes, found, kept, problems, chunks)
 
     @property
     def records(self) -> list[Stored[Entry | Memo]]:
@@ -110,18 +115,23 @@ class Inventory:
 
     def find_unused(self, records: Iterable[Stored[Entry | Memo]]) -> list[Path]:
         """Return the files of all objects that none of some entries and memos needs."""
-        needed = frozenset().union(*(stored.needs for stored in records))
+        needed = self.expand(digest for stored in records for digest in stored.needs)
         unused = self._files.keys() - needed
         return sorted(path for digest in unused for path in self._files[digest])
 
     def find_files(self, records: Iterable[Stored[Entry | Memo]]) -> list[Path]:
-        """Return the files of all objects that some entries and memos need."""
-        needed = frozenset().union(*(stored.needs for stored in records))
-        return sorted(path for digest in needed for path in self._files.get(digest, ()))
+        """Return the files of all objects that some entries and memos need, chunks first."""
+        needed = self.expand(digest for stored in records for digest in stored.needs)
+        found = (path for digest in needed for path in self._files.get(digest, ()))
+        return sorted(found, key=lambda path: (is_listing(path), path))
+
+    def expand(self, digests: Iterable[str]) -> set[str]:
+        """Return some digests with those of the chunks that they are made of."""
+        return expand(digests, self._chunks)
 
     def weigh(self, stored: Stored[Entry | Memo]) -> int:
         """Return the bytes of a record and its objects, those that others share included."""
-        return stored.size_bytes + sum(map(self.weigh_object, stored.needs))
+        return stored.size_bytes + sum(map(self.weigh_object, self.expand(stored.needs)))
 
     def choose(
         self, limits: Limits, *, now: float, protected: AbstractSet[str] = frozenset()
@@ -145,8 +155,20 @@ class Inventory:
         return list(going.taken.values())
 
     def weigh_object(self, digest: str) -> int:
-        """Return the bytes of an object on the disk; 0 where there is none."""
+        """Return the bytes of an object on the disk without its chunks; 0 where there is none."""
         return sum(self.sizes[path] for path in self._files.get(digest, ()))
+
+
+def find_chunks(paths: Iterable[Path], objects: Objects) -> dict[str, frozenset[str]]:
+    """Return of which chunks the objects are made whose listings are among some files."""
+    listings = {path: objects.chunked.read_listing(path) for path in paths if is_listing(path)}
+    return {read_digest(path): found.digests for path, found in listings.items() if found}
+
+
+def expand(digests: Iterable[str], chunks: Mapping[str, AbstractSet[str]]) -> set[str]:
+    """Return some digests with those of the chunks that they are made of."""
+    found = set(digests)
+    return found.union(*(chunks[digest] for digest in found & chunks.keys()))
 
 
 class _Going:
@@ -159,7 +181,7 @@ class _Going:
         self._count = len(inventory.entries)
         self._users: dict[str, int] = {}
         for stored in inventory.records:
-            for digest in stored.needs:
+            for digest in inventory.expand(stored.needs):
                 self._users[digest] = self._users.get(digest, 0) + 1
         self._bytes = sum(stored.size_bytes for stored in inventory.records)
         self._bytes += sum(map(inventory.weigh_object, self._users))
@@ -178,7 +200,7 @@ class _Going:
         self.taken[stored.entry.name] = stored
         self._count -= isinstance(stored.entry, Entry)
         self._bytes -= stored.size_bytes
-        for digest in stored.needs:
+        for digest in self._inventory.expand(stored.needs):
             self._users[digest] -= 1
             if not self._users[digest]:
                 self._bytes -= self._inventory.weigh_object(digest)

@@ -1,13 +1,14 @@
 """Objects: bytes named by their digest, compressed where that pays.
 
 ``objects/ab/cdef...`` holds the bytes themselves, ``objects/ab/cdef....zst`` the same
-compressed with Zstandard (RFC 8878). The name is the digest of the plain bytes. Outputs
-are objects held in memory; artifacts may be larger than that and go from file to file.
+compressed with Zstandard (RFC 8878); what is large lies in chunks (``chunked.py``). The name is
+the digest of the plain bytes. Outputs are objects held in memory; artifacts may be larger than
+that and go from file to file.
 """
 
 from __future__ import annotations
 
-import os
+import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from itertools import chain
 from pathlib import Path
 
 from sphinx_nbcache.model import digest_bytes
+from sphinx_nbcache.store.chunked import Chunked, ChunkStream, renew
+from sphinx_nbcache.store.chunks import CHUNKED, LARGEST_CHUNK_BYTES, Chunk, is_chunkable
 from sphinx_nbcache.store.files import (
     Piece,
     Stamp,
@@ -34,6 +37,7 @@ from sphinx_nbcache.store.pieces import (
     compress_pieces,
     cut_pieces,
     decompress,
+    decompress_exactly,
     decompress_pieces,
     digest_pieces,
     read_pieces,
@@ -57,6 +61,7 @@ class Objects:
         self.folder = folder
         self._tmp = tmp
         self._stamps = stamps
+        self.chunked = Chunked(folder, tmp, stamps, self)
 
     def write(self, data: bytes) -> str:
         """Store bytes, unless they are there and sound; return their digest.
@@ -73,27 +78,33 @@ class Objects:
     def write_pieces(self, pieces: Sequence[Piece], *, is_plain: bool = False) -> str:
         """Store bytes that lie in pieces, without joining them; return their digest.
 
-        :param is_plain: do not compress what is large, so that it can be mapped into memory.
+        :param is_plain: neither compress nor cut what is large, so that it can be mapped into
+            memory.
         """
         size = sum(memoryview(piece).nbytes for piece in pieces)
         if size <= PIECE_BYTES:
             return self.write(b"".join(pieces))
         digest = digest_pieces(cut_pieces(pieces))
         self._touch(digest)
-        if not self._is_there(digest):
+        if is_plain and self.find_plain(digest) is None:
+            self._put(digest, cut_pieces(pieces), is_packed=False)
+        elif not self._is_there(digest):
             sample = take_sample(pieces)
-            is_packed = not is_plain and compress(sample) is not sample
-            content = compress_pieces(cut_pieces(pieces), size) if is_packed else cut_pieces(pieces)
-            self._put(digest, content, is_packed=is_packed)
+            is_packed = compress(sample) is not sample
+            self._put_large(digest, cut_pieces(pieces), size, is_packed=is_packed)
         return digest
 
     def _touch(self, digest: str) -> None:
+        self.touch_single(digest)
+        self.chunked.touch(digest)
+
+    def touch_single(self, digest: str) -> None:
+        """Make the files of an object that is not chunked young."""
         for path in self._paths(digest):
-            with suppress(OSError):  # it is not there, or another user's
-                os.utime(path)
+            renew(path, self._stamps)
 
     def find_plain(self, digest: str) -> Path | None:
-        """Return the file that holds just the bytes of a digest; None if they are compressed.
+        """Return the file that holds just the bytes of a digest; None if none does.
 
         It is read to see whether it is sound only if it never was found to be, or was
         touched since.
@@ -104,6 +115,10 @@ class Objects:
             return None
         is_known = self._stamps.is_known(_name(path), stamp)
         return path if is_known or self.is_sound(path) else None
+
+    def open_chunked(self, digest: str) -> io.RawIOBase | None:
+        """Return a file to read a sound chunked object from once; None where there is none."""
+        return self.chunked.open(digest)
 
     def write_file(self, path: Path) -> tuple[str, Stamp]:
         """Store a file's bytes, unless they are there and sound.
@@ -133,9 +148,25 @@ class Objects:
             head = next(file.iterate())
             is_packed = compress(head) is not head
             content = check_pieces(file.iterate(), digest)
-            if is_packed:
-                content = compress_pieces(content, file.stamp.size)
-            self._put(digest, content, is_packed=is_packed)
+            self._put_large(digest, content, file.stamp.size, is_packed=is_packed)
+        return digest
+
+    def _put_large(
+        self, digest: str, pieces: Iterable[Piece], size_bytes: int, *, is_packed: bool
+    ) -> None:
+        if is_chunkable(size_bytes):
+            self.chunked.write(digest, pieces, is_packed=is_packed)
+            return
+        content = compress_pieces(pieces, size_bytes) if is_packed else pieces
+        self._put(digest, content, is_packed=is_packed)
+
+    def store_chunk(self, data: bytes, *, is_packed: bool) -> str:
+        """Store a chunk, unless it is there and sound; return its digest."""
+        digest = digest_bytes(data)
+        self.touch_single(digest)
+        if self.find_sound(digest) is None:
+            content = compress(data) if is_packed else data
+            self._put(digest, content, is_packed=content is not data)
         return digest
 
     def _write_new(self, digest: str, data: bytes) -> None:
@@ -154,7 +185,11 @@ class Objects:
         self._stamps.note(_name(path), write_atomically(path, content, tmp=self._tmp))
 
     def list_files(self, digest: str) -> list[Path]:
-        """Return the files that hold an object; one, as a rule."""
+        """Return the files that hold an object: one, or its chunks and then their listing."""
+        return self.list_single(digest)[:1] or self.chunked.list_files(digest)
+
+    def list_single(self, digest: str) -> list[Path]:
+        """Return the files each of which holds an object; one, as a rule."""
         return [path for path in self._paths(digest) if path.exists()]
 
     def list_paths_of(self, digest: str) -> tuple[Path, ...]:
@@ -166,7 +201,8 @@ class Objects:
         path, other = (packed, plain) if is_packed else (plain, packed)
         stamp = write_atomically(path, content, tmp=self._tmp)
         self._stamps.note(_name(path), stamp)
-        other.unlink(missing_ok=True)
+        for form in (other, self.chunked.get_path(digest)):
+            form.unlink(missing_ok=True)
 
     def copy_to(
         self, digest: str, target: Path, mode: int, *, confirm: Callable[[], None] = _agree
@@ -182,39 +218,47 @@ class Objects:
         Returns the file's stamp; None, and the target as it was, when the object is
         missing or damaged. Raises OSError when the target cannot be written.
         """
-        for path in self._paths(digest):
+        for path in self._forms(digest):
             try:
-                pieces = check_pieces(_open_pieces(path), digest)
+                pieces = check_pieces(self._open_pieces(path), digest)
                 first = next(pieces, b"")  # no folder is made for what is not there
                 pieces = chain((first,), pieces)
                 return place_atomically(target, pieces, mode=mode, confirm=confirm)
             except UnreadableError:
-                self._stamps.forget(_name(path))
+                self._forget(path)
         return None
 
     def read(self, digest: str) -> bytes | None:
         """Return the bytes of a digest, verified; None when missing or damaged."""
-        found = (self._read(path, digest) for path in self._paths(digest))
-        return next((data for data in found if data is not None), None)
+        for path in self._paths(digest):
+            if (data := self._read(path, digest)) is not None:
+                return data
+        return self._read_joined(digest)
 
     def has(self, digest: str) -> bool:
         """Return whether an object is there and sound.
 
         It is read only if it was never found sound, or was touched since.
         """
+        return self.find_sound(digest) is not None or self.chunked.has(digest)
+
+    def find_sound(self, digest: str) -> Path | None:
+        """Return a file that holds an object by itself, sound as ``has`` says; None without one."""
         for ending in ("", COMPRESSED):
             name = f"{digest[:2]}/{digest[2:]}{ending}"
             stamp = take_stamp(f"{self.folder}/{name}")
             if stamp is not None and self._stamps.is_known(name, stamp):
-                return True
-        return self._is_there(digest)
+                return self.folder / name
+        return next((path for path in self._paths(digest) if self.is_sound(path)), None)
 
     def list_paths(self) -> Iterator[Path]:
         """Yield the files of all objects."""
         yield from sorted(self.folder.glob("??/*"))
 
     def is_sound(self, path: Path) -> bool:
-        """Return whether an object's file holds what its name says."""
+        """Return whether an object's file holds what its name says; with its chunks, if any."""
+        if is_listing(path):
+            return self.chunked.is_sound(path)
         try:
             stamp = take_stamp(str(path))
             is_sound = digest_pieces(_open_pieces(path)) == read_digest(path)
@@ -226,12 +270,45 @@ class Objects:
             self._stamps.forget(_name(path))
         return is_sound
 
-    def weigh(self, digest: str) -> int:
-        """Return the bytes of an object on the disk; 0 where there is none."""
-        return sum(map(weigh_file, self._paths(digest)))
+    def weigh(self, digests: Iterable[str]) -> int:
+        """Return the bytes of some objects on the disk, those of a chunk that they share once."""
+        files: set[Path] = set()
+        for digest in digests:
+            files.update(self._forms(digest), self.chunked.list_chunks(digest))
+        return sum(map(weigh_file, files))
+
+    def open_chunk(self, chunk: Chunk) -> ChunkStream:
+        """Return a file of the plain bytes of a chunk, just as many as it has.
+
+        Raises UnreadableError.
+        """
+        # Built from texts: of a GB there are a thousand, and each path costs as much as a read.
+        name = f"{self.folder}/{chunk.digest[:2]}/{chunk.digest[2:]}"
+        if (stamp := take_stamp(name)) is not None and stamp.size == chunk.size:
+            with suppress(OSError):
+                return open(name, "rb", buffering=0)  # noqa: PTH123
+        packed = Path(name + COMPRESSED)
+        data = None
+        if 0 < weigh_file(packed) <= LARGEST_CHUNK_BYTES:
+            with suppress(OSError):
+                data = decompress_exactly(packed.read_bytes(), chunk.size)
+        if data is None:
+            raise UnreadableError(f"its chunk {chunk.digest} is missing or damaged")
+        return io.BytesIO(data)
+
+    def forget_single(self, digest: str) -> None:
+        """Take note that the files of an object that is not chunked may not be sound."""
+        for path in self._paths(digest):
+            self._stamps.forget(_name(path))
+
+    def _forget(self, path: Path) -> None:
+        if is_listing(path):
+            self.chunked.forget(read_digest(path))
+        else:
+            self._stamps.forget(_name(path))
 
     def _is_there(self, digest: str) -> bool:
-        return any(self.is_sound(path) for path in self._paths(digest))
+        return any(self.is_sound(path) for path in self._paths(digest)) or self.chunked.has(digest)
 
     def _read(self, path: Path, digest: str) -> bytes | None:
         """Return what a file holds if it is sound, and remember whether it is."""
@@ -249,14 +326,37 @@ class Objects:
         self._stamps.note(_name(path), stamp)
         return data
 
+    def _read_joined(self, digest: str) -> bytes | None:
+        # Not b"".join: it would need the pieces and the whole at once.
+        whole = io.BytesIO()
+        try:
+            whole.writelines(
+                check_pieces(self.chunked.iterate(self.chunked.get_path(digest)), digest)
+            )
+        except UnreadableError:
+            self.chunked.forget(digest)
+            return None
+        return whole.getvalue()
+
+    def _open_pieces(self, path: Path) -> Iterator[bytes]:
+        return self.chunked.iterate(path) if is_listing(path) else _open_pieces(path)
+
+    def _forms(self, digest: str) -> tuple[Path, Path, Path]:
+        return (*self._paths(digest), self.chunked.get_path(digest))
+
     def _paths(self, digest: str) -> tuple[Path, Path]:
         plain = self.folder / digest[:2] / digest[2:]
         return plain, plain.with_name(plain.name + COMPRESSED)
 
 
+def is_listing(path: Path) -> bool:
+    """Return whether an object's file lists the chunks that it is made of."""
+    return path.name.endswith(CHUNKED)
+
+
 def read_digest(path: Path) -> str:
     """Return the digest that the name of an object's file claims."""
-    return path.parent.name + path.name.removesuffix(COMPRESSED)
+    return path.parent.name + path.name.removesuffix(COMPRESSED).removesuffix(CHUNKED)
 
 
 def _name(path: Path) -> str:

@@ -139,6 +139,17 @@ def decompress(data: bytes) -> bytes | None:
         return None
 
 
+def decompress_exactly(data: bytes, size_bytes: int) -> bytes | None:
+    """Return the plain bytes if they are as many as expected; None otherwise, unpacking nothing."""
+    import zstandard
+
+    try:
+        is_right = zstandard.frame_content_size(data) == size_bytes
+    except zstandard.ZstdError:
+        return None
+    return decompress(data) if is_right else None
+
+
 def compress_pieces(pieces: Iterable[Piece], size_bytes: int) -> Iterator[bytes]:
     """Yield the pieces compressed.
 

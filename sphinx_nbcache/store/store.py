@@ -229,7 +229,7 @@ class Store:
     def weigh_entry(self, entry: Entry) -> int:
         """Return the bytes of an entry and its objects on the disk, the shared ones included."""
         size = weigh_file(self.entries.get_path(entry))
-        return size + sum(map(self.objects.weigh, {*entry.objects, entry.key}))
+        return size + self.objects.weigh({*entry.objects, entry.key})
 
     def remove_entries(self, names: AbstractSet[str]) -> Pruned:
         """Remove entries and memos, and the objects that no other one needs.

@@ -13,7 +13,7 @@ from pathlib import Path
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
 from sphinx_nbcache.store.lfs import GitLfs
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects, read_digest
+from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
 
 ListUnused = Callable[[AbstractSet[Path]], Iterable[Path]]
 
@@ -69,6 +69,8 @@ def _describe_unfetched(path: Path) -> Problem:
 
 
 def _describe_unsound(path: Path) -> Problem:
+    if is_listing(path):
+        return Problem(path, "damaged: it, or a chunk that it lists, is not what it should be")
     if os.access(path, os.R_OK):
         return Problem(path, "damaged: its content does not fit its name")
     return Problem(path, "it cannot be read", is_removable=False)

@@ -39,6 +39,9 @@ class Part:
     def find_path(self) -> Path | None:
         return self.path
 
+    def open(self) -> None:
+        """It lies in one file."""
+
 
 def restore(encoded: Encoded, folder: Path, *, is_trusted: bool = False, **how: bool) -> Any:
     """Decode from files."""
