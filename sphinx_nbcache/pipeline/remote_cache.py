@@ -224,10 +224,13 @@ class RemoteCache:
 
     def _keep_needed(self, remote: Remote, before: Contents, unused: Iterable[Path]) -> list[Path]:
         """Return the unused objects that no entry needs that has come meanwhile."""
-        now = open_remote(self._project).look().records
-        new = [listed for name, listed in now.items() if name not in before.records]
-        found = remote.read(new, is_trusting=True)
+        again = open_remote(self._project)
+        now = again.look()
+        came = [listed for name, listed in now.records.items() if name not in before.records]
+        found = again.read(came, is_trusting=True)
         needed = {digest for record in found for digest in (*record.objects, record.key)}
+        objects = [listed for digest, listed in now.objects.items() if digest in needed]
+        needed.update(*again.read_chunks(objects).values())
         kept = {before.objects[digest].name for digest in needed if digest in before.objects}
         return [path for path in unused if path.as_posix() not in kept]
 
@@ -242,7 +245,8 @@ def _take_inventory(contents: Contents, remote: Remote) -> tuple[Inventory, bool
     entries = [_store(item, records) for item in found if isinstance(item, Entry)]
     memos = [_store(item, records) for item in found if isinstance(item, Memo)]
     sizes = {Path(item.name): item.size_bytes for item in contents.objects.values()}
-    return Inventory(sizes, entries, memos), len(found) == len(records)
+    chunks = remote.read_chunks(contents.objects.values())
+    return Inventory(sizes, entries, memos, chunks=chunks), len(found) == len(records)
 
 
 def _store(record: _Record, listed: Mapping[str, Listed]) -> Stored[_Record]:

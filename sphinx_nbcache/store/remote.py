@@ -17,33 +17,27 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from sphinx_nbcache.errors import RemoteError, StoreError
+from sphinx_nbcache.errors import RemoteError
 from sphinx_nbcache.model import Entry, Key, Memo
 from sphinx_nbcache.store.entries import Problem
 from sphinx_nbcache.store.folder import MARK, STORE_FORMAT, describe_foreign_format
-from sphinx_nbcache.store.objects import COMPRESSED, read_digest
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.remote_files import Listed, RemoteFiles
+from sphinx_nbcache.store.remote_objects import FEW_FOLDERS, Flaws, RemoteObjects
 from sphinx_nbcache.store.store import Store
 from sphinx_nbcache.store.transfers import SilentError, Transfers
 
 LARGEST_ENTRY_BYTES = 32 << 20
 LARGEST_MEMO_BYTES = 128 << 20
-LARGEST_OBJECT_BYTES = 4 << 30
-"""As it is stored."""
 MOST_ENTRIES = 100
 """Of one key that are looked at: those written last."""
-_FEW = 32
-"""So many folders are listed one by one; for more than that all is listed at once."""
 _CLAIMS = 64
 """Builds that take from a remote at the same time; if there are more, others hold one anyway."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})(\.zst)?")
 _ENTRY = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
 _MEMO = re.compile(r"memos/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
 _T = TypeVar("_T")
 _Record = TypeVar("_Record", bound=Entry | Memo)
-_ALL_SHARDS = frozenset(f"{number:02x}" for number in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +98,8 @@ class Remote:
         self._limit = limit
         self._transfers = Transfers(silence_s)
         self.files = RemoteFiles(address, self._transfers)
-        self.problems: list[str] = []
+        self._flaws = Flaws()
+        self.problems = self._flaws.problems
         """What there cannot be used, and why; sentences for people."""
         self.taken: list[Entry | Memo] = []
         """What was taken into the store, also before something failed."""
@@ -118,10 +113,9 @@ class Remote:
         self._families: set[str] = set()
         self._entries: dict[str, Listed] = {}
         self._memos: dict[str, Listed] = {}
-        self._objects: dict[str, Listed] = {}
-        self._shards: set[str] = set()
-        self._bad: set[str] = set()
-        """Names of files that are to be replaced when there is a right one."""
+        self._objects = RemoteObjects(
+            self.files, self._transfers, store, gather=self._gather, flaws=self._flaws
+        )
         self._sending: list[Future[None]] = []
 
     @property
@@ -146,7 +140,7 @@ class Remote:
             return []
         self.begin()
         self._asked |= new
-        self._note_records(self._list(_choose_folders("entries", new)))
+        self._note_records(_choose_folders("entries", new))
         chosen: dict[str, list[Listed]] = {key: [] for key in new}
         for name, listed in self._entries.items():
             if (key := name.partition("/")[0]) in chosen:
@@ -166,15 +160,16 @@ class Remote:
         if new:
             self.begin()
             self._families |= new
-            self._note_records(self._list(_choose_folders("memos", new)))
+            self._note_records(_choose_folders("memos", new))
 
     def find_lacking(self, names: Iterable[str]) -> list[str]:
         """Return those names of memos that are not there, or not sound."""
         names = list(names)
         self._ask_families(names)
-        return [
-            name for name in names if name not in self._memos or self._memos[name].name in self._bad
-        ]
+        sound = {
+            name for name, listed in self._memos.items() if listed.name not in self._flaws.names
+        }
+        return [name for name in names if name not in sound]
 
     def read(self, listed: Iterable[Listed], *, is_trusting: bool = False) -> list[Entry | Memo]:
         """Return those of some listed entries and memos that are sound, and trusted.
@@ -204,13 +199,12 @@ class Remote:
             return  # gone meanwhile: a miss for others, too
         if question := _find_question(record):
             files.append(self._list_files(question))
-        paths = [found[0] for found in files if found]
-        self._sending.append(self._transfers.submit(partial(self._send, record, paths)))
+        self._sending.append(self._transfers.submit(partial(self._send, record, files)))
 
     def _list_files(self, digest: str) -> list[Path]:
-        """Return the files that hold an object, and not what git LFS has left in their place."""
-        store = self._store
-        return [path for path in store.objects.list_files(digest) if not store.lfs.is_pointer(path)]
+        """Return the files that hold an object; none where git LFS keeps one of them."""
+        files = self._store.objects.list_files(digest)
+        return [] if any(map(self._store.lfs.is_pointer, files)) else files
 
     def finish(self) -> int:
         """Wait until all is sent; return the number of entries and memos."""
@@ -225,9 +219,13 @@ class Remote:
     def look(self) -> Contents:
         """Return all that it holds."""
         self.begin()
-        self._locate_all()
-        self._note_records(self._list(["entries", "memos"]))
-        return Contents(dict(self._entries), dict(self._memos), dict(self._objects))
+        self._objects.locate_all()
+        self._note_records(["entries", "memos"])
+        return Contents(dict(self._entries), dict(self._memos), self._objects.list_found())
+
+    def read_chunks(self, listed: Iterable[Listed]) -> dict[str, frozenset[str]]:
+        """Return of which chunks those of some objects are made that are chunked, by digest."""
+        return self._objects.read_chunks(listed)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files by their names."""
@@ -237,11 +235,11 @@ class Remote:
         questions = {digest for record in records if (digest := _find_question(record))}
         needed = {digest for record in records for digest in record.objects}
         lacking = sorted(digest for digest in needed | questions if not has(digest))
-        self._locate(lacking)
-        lost = {digest for digest in lacking if digest not in self._objects} & needed
+        self._objects.locate(lacking)
+        there = self._objects.list_found().keys()
+        lost = needed.difference(there).intersection(lacking)
         try:
-            there = [digest for digest in lacking if digest in self._objects]
-            self._gather([partial(self._take, self._objects[digest], digest) for digest in there])
+            self._objects.take(digest for digest in lacking if digest in there)
         finally:
             complete = [record for record in records if all(map(has, record.objects))]
             sound = [record for record in complete if self._is_sound(record)]
@@ -252,7 +250,7 @@ class Remote:
             if not lost.isdisjoint(record.objects):
                 self._note_bad(_name_file(record), f"an object of {record.source} is not there")
             elif record not in complete:
-                self._bad.add(_name_file(record))
+                self._flaws.names.add(_name_file(record))
         return sound
 
     def _is_sound(self, record: Entry | Memo) -> bool:
@@ -285,35 +283,12 @@ class Remote:
                     raise RemoteError(self.shown, notice)
             self._has_begun, self._is_marked = True, found is not None
 
-    def _list(self, folders: Iterable[str]) -> list[Listed]:
-        found = self._gather([partial(self.files.list_below, folder) for folder in folders])
-        return [item for items in found for item in items]
-
-    def _note_records(self, listed: Iterable[Listed]) -> None:
-        for item in listed:
+    def _note_records(self, folders: Iterable[str]) -> None:
+        for item in self._objects.list_below(folders):
             if found := _ENTRY.fullmatch(item.name):
                 self._entries[f"{found[2]}/{found[3]}"] = item
             elif found := _MEMO.fullmatch(item.name):
                 self._memos[f"{found[2]}/{found[3]}"] = item
-
-    def _note_objects(self, listed: Iterable[Listed]) -> None:
-        for item in listed:
-            if _OBJECT.fullmatch(item.name):
-                self._objects.setdefault(read_digest(Path(item.name)), item)
-
-    def _locate(self, digests: Iterable[str]) -> None:
-        """Find out which objects are there, and under which names."""
-        shards = {digest[:2] for digest in digests} - self._shards
-        if len(shards) > _FEW:
-            self._locate_all()
-        elif shards:
-            self._note_objects(self._list(f"objects/{shard}" for shard in sorted(shards)))
-            self._shards |= shards
-
-    def _locate_all(self) -> None:
-        if not self._shards >= _ALL_SHARDS:
-            self._note_objects(self._list(["objects"]))
-            self._shards |= _ALL_SHARDS
 
     def _read_one(self, listed: Listed, *, is_trusting: bool) -> Entry | Memo | None:
         """Return a record; None, and a problem, where it is not to be used."""
@@ -333,7 +308,7 @@ class Remote:
     def _is_accepted(self, found: Entry | Memo, listed: Listed) -> bool:
         """Return whether a sound record may be taken; count it, if not."""
         if not self._store.is_trusted(found):
-            self._bad.add(listed.name)
+            self._flaws.names.add(listed.name)
             self.refused += 1
             return False
         # Unpickling runs what the value names.
@@ -354,48 +329,18 @@ class Remote:
             return found
         return Problem(path, "it names objects by what is no digest")
 
-    def _take(self, listed: Listed, digest: str) -> None:
-        """Take an object into the store; note a problem where it is not to be used."""
-        if listed.size_bytes > LARGEST_OBJECT_BYTES:
-            self._note_bad(listed.name, f"it is larger than {LARGEST_OBJECT_BYTES} bytes")
-            return
-        is_packed = listed.name.endswith(COMPRESSED)
-        try:
-            pieces = self.files.iterate(listed)
-            self._store.objects.take(digest, pieces, is_packed=is_packed)
-        except FileNotFoundError:
-            self._note_bad(listed.name, "it is gone")
-        except UnreadableError as error:
-            self._note_bad(listed.name, f"damaged: {error}")
-        except OSError as error:
-            raise StoreError(self._store.path, f"cannot be written: {error}") from error
-
-    def _send(self, record: Entry | Memo, objects: list[Path]) -> None:
+    def _send(self, record: Entry | Memo, objects: list[list[Path]]) -> None:
         name = _name_file(record)
         self._begin()
         self._mark()
         try:
-            for file in objects:
-                self._send_object(file)
+            for files in filter(None, objects):
+                self._objects.send(files)
             self.files.write(name, (self._store.path / name).read_bytes())
         except FileNotFoundError:
             return  # removed here meanwhile
         except OSError as error:
             self.problems.append(f"{record.source} is not put there: {error}")
-
-    def _send_object(self, path: Path) -> None:
-        digest = read_digest(path)
-        if digest[:2] not in self._shards:
-            self._note_objects(self.files.list_below(f"objects/{digest[:2]}"))
-            self._shards.add(digest[:2])
-        name, known = f"objects/{digest[:2]}/{path.name}", self._objects.get(digest)
-        if known is not None and known.name not in self._bad:
-            return
-        self.files.write_file(name, path)
-        if known is not None and known.name != name:
-            self.files.remove(known.name)
-        self._bad.discard(name)
-        self._objects[digest] = Listed(name, path.stat().st_size, None)
 
     def _mark(self) -> None:
         with self._lock:
@@ -404,8 +349,7 @@ class Remote:
             self._is_marked = True
 
     def _note_bad(self, name: str, reason: str) -> None:
-        self._bad.add(name)
-        self.problems.append(f"{name}: {reason}")
+        self._flaws.note(name, reason)
 
     def _gather(self, calls: Iterable[Callable[[], _T]]) -> list[_T]:
         try:
@@ -435,7 +379,7 @@ def _choose_newest(listed: Iterable[Listed]) -> list[Listed]:
 def _choose_folders(kind: str, names: Iterable[str]) -> list[str]:
     """Return the folders that are listed to find records of some keys or families."""
     names = sorted(names)
-    return [f"{kind}/{name[:2]}/{name}" for name in names] if len(names) <= _FEW else [kind]
+    return [f"{kind}/{name[:2]}/{name}" for name in names] if len(names) <= FEW_FOLDERS else [kind]
 
 
 def _find_question(record: Entry | Memo) -> str | None:

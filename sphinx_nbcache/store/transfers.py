@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from queue import SimpleQueue
@@ -63,6 +64,35 @@ class Transfers:
         finally:
             for future in futures:
                 future.cancel()
+
+    def share(self, call: Callable[[_T], object], items: Iterable[_T]) -> None:
+        """Make a call for each of some items inside of a call, with the help of idle threads.
+
+        It waits for nobody who has not begun, so all threads may be inside of such calls. Raises
+        what one of the calls raises.
+        """
+        waiting = deque(items)
+
+        def work() -> None:
+            while True:
+                try:
+                    item = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    call(item)
+                except BaseException:
+                    waiting.clear()  # the others end, too
+                    raise
+
+        helpers = [self.submit(work) for _ in range(min(len(waiting), THREADS) - 1)]
+        try:
+            work()
+        finally:
+            begun = [helper for helper in helpers if not helper.cancel()]
+            wait(begun)
+        for helper in begun:
+            helper.result()
 
     def wait(self, futures: Iterable[Future[Any]]) -> None:
         """Wait until calls have ended, or the first that fails.
