@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sphinx_nbcache import memo
+from sphinx_nbcache.model import Artifact
+from sphinx_nbcache.store import Store
 from tests.cli.conftest import Run
 from tests.cli.samples import write_executed
+from tests.store.samples import make_entry, make_key, make_outputs
 
 NAMES = ("a", "b", "c")
 
@@ -140,6 +145,25 @@ def test_prune_leaves_objects_of_the_last_day(run: Run, cached: Path, remote: Pa
     run("remote", "push")
     told = json.loads(run("remote", "prune", "-f", "--max-count", "0", "--json").output)
     assert (len(told["entries"]), told["objects"]) == (3, 0)
+
+
+def test_prune_keeps_the_chunks_of_what_is_needed(run: Run, cached: Path, remote: Path) -> None:
+    store, data = Store(cached / ".nbcache"), random.Random(1).randbytes(20_000_000)
+    for name, content in (("old", data), ("new", data[:9_000_000] + data[9_900_000:])):
+        (cached / name).write_bytes(content)
+        artifact = Artifact(path=name, digest=store.save_file(cached / name)[0], mode=0o644)
+        entry = make_entry(store.save_outputs(make_outputs(name)), key=name)
+        store.save_entry(replace(entry, artifacts=(artifact,)))
+    run("remote", "push")
+    age(remote, days=2)
+    assert ", 0 objects" in run("remote", "prune", "-f").output
+    next(remote.glob(f"entries/*/{make_key('old')}/*.json")).unlink()
+    assert ", 0 objects" not in run("remote", "prune", "-f").output
+    run("cache", "clear", "-f")
+    run("remote", "pull")
+    assert run("verify").output.endswith(": sound\n")
+    assert store.objects.read(artifact.digest) == content
+    assert not list(remote.glob("objects/*/*.chunks"))[1:]
 
 
 def test_prune_by_age_and_size(run: Run, cached: Path, remote: Path) -> None:
