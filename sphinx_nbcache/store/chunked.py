@@ -154,6 +154,11 @@ class Chunked:
         found = [self._files.list_single(chunk) for chunk in sorted(listing.digests)]
         return [*(files[0] for files in found), path] if all(found) else []
 
+    def list_digests(self, digest: str) -> list[str]:
+        """Return the chunks that an object is made of; none where it has no listing."""
+        listing = self.read_listing(self.get_path(digest))
+        return [] if listing is None else sorted(listing.digests)
+
     def list_chunks(self, digest: str) -> Iterator[Path]:
         """Yield the files of an object's chunks, as far as they are there."""
         if (listing := self.read_listing(self.get_path(digest))) is not None:

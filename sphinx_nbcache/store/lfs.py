@@ -95,7 +95,14 @@ class GitLfs:
         )
 
     def _find_lacking(self, digests: Iterable[str]) -> list[str]:
-        return [digest for digest in dict.fromkeys(digests) if not self._objects.has(digest)]
+        """Return the objects that are not here; of a chunked one, its chunks that are not."""
+        lacking: dict[str, None] = {}
+        for digest in dict.fromkeys(digests):
+            if not self._objects.has(digest):
+                chunks = self._objects.chunked.list_digests(digest)
+                lacking |= dict.fromkeys(chunk for chunk in chunks if not self._objects.has(chunk))
+                lacking |= {} if chunks else {digest: None}
+        return list(lacking)
 
     def _find_pointer(self, digest: str) -> tuple[Path, str] | None:
         """Return the file of an object, and what git LFS calls its content."""

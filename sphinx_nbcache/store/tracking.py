@@ -25,7 +25,10 @@ _ATTRIBUTES = (
     "memos/** -merge",
     "objects/** -merge -diff",
 )
-_LFS = ("objects/** filter=lfs diff=lfs",)
+_LFS = (
+    "objects/** filter=lfs diff=lfs",
+    "objects/*/*.chunks !filter !diff",  # small texts, without which no chunk can be asked for
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from tests.store.samples import fill, find_damage
 __all__ = ["own_git"]
 pytestmark = [needs_lfs, pytest.mark.usefixtures("own_git")]
 LARGE = os.urandom(3_000_000)
+CHUNKED = os.urandom(9 << 20)
 
 
 @pytest.fixture
@@ -184,3 +185,16 @@ def test_pointers_in_no_repository_are_a_notice(unfetched: Store, tmp_path: Path
     store = Store(tmp_path / "cache")
     assert not store.lfs.fetch([digest_bytes(LARGE)])
     assert "in no git repository" in store.lfs.take_notice()
+
+
+def test_the_chunks_of_a_large_object_come(original: Store, tmp_path: Path) -> None:
+    digest = original.objects.write_pieces([CHUNKED])
+    assert original.objects.chunked.list_digests(digest)
+    commit(original.path.parent)
+    git(original.path.parent, "push", "--quiet", "origin", "main")
+    folder = clone((tmp_path / "remote.git").as_uri(), tmp_path / "second")
+    store = Store(folder / ".nbcache")
+    assert not store.objects.has(digest)
+    assert store.lfs.keeps([digest])
+    assert store.lfs.read(digest) == CHUNKED
+    assert find_changes(folder) == ""
