@@ -241,9 +241,9 @@ OPTIONS = (
         "trust_remote",
         False,
         "True or False",
-        "Whether memoized values that have to be unpickled are loaded from the remote without a "
-        "signature. Unpickling runs what the value says: whoever can write to the remote could "
-        "then run code here.",
+        "Whether memoized values that have to be unpickled are loaded without a signature from a "
+        "remote, and from a cache that git brought. Unpickling runs what the value says: whoever "
+        "can write there could then run code here.",
         check_flag,
         "NBCACHE_TRUST_REMOTE",
     ),

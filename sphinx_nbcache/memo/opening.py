@@ -72,8 +72,9 @@ def _open(path: Path, environment: Environment, handed: str, process: int) -> En
     memo_keys = SigningKeys.from_text(handed) if handed else None
     store = Store(path, keys, memo_keys)
     terms, problem = _read_terms(variables)
+    store.trust.may_unpickle = terms.config.trust_remote
     notices = Notices(terms.notices)
-    may_keep = bool(store.memo_keys) or not variables.get(MEMO_SIGNED_VARIABLE)
+    may_keep = bool(store.trust.memo_keys) or not variables.get(MEMO_SIGNED_VARIABLE)
     if problem:
         notices.tell(problem)
     if not may_keep:

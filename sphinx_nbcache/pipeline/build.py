@@ -240,7 +240,7 @@ def open_executor(jobs: Sequence[Job], project: Project, handover: MemoHandover)
             jobs=tuple(jobs),
             learned=learned,
             variables=handover.make_variables(),
-            memo_keys=project.store.memo_keys.to_text(),
+            memo_keys=project.store.trust.memo_keys.to_text(),
         )
     )
 

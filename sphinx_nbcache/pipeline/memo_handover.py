@@ -19,7 +19,7 @@ from sphinx_nbcache.model import Topic
 from sphinx_nbcache.pipeline.project import Project
 
 _TOPICS = frozenset(Topic)
-_OPTIONS = ("remote", "remote_timeout", "trust_remote")
+_OPTIONS = ("remote", "remote_timeout")
 
 
 class MemoHandover:
@@ -37,10 +37,10 @@ class MemoHandover:
         """Return the environment variables that kernels are to have."""
         store, config = self._project.store, self._project.config
         variables = {MEMO_PATH_VARIABLE: str(store.path)}
-        if store.memo_keys:
+        if store.trust.memo_keys:
             variables[MEMO_SIGNED_VARIABLE] = "1"
         # Also without a remote: a kernel is not to look for one itself.
-        told: dict[str, Any] = {"notices": str(self._notices)}
+        told: dict[str, Any] = {"notices": str(self._notices), "trust_remote": config.trust_remote}
         if self.is_online:
             told |= {name: getattr(config, name) for name in _OPTIONS}
         return {**variables, MEMO_REMOTE_VARIABLE: json.dumps(told)}

@@ -51,7 +51,7 @@ class Project:
     @property
     def has_open_remote(self) -> bool:
         """Return whether entries come from a remote that are not signed."""
-        return bool(self.config.remote) and not self.store.keys
+        return bool(self.config.remote) and not self.store.trust.keys
 
     def relate(self, path: Path) -> str:
         """Return a path relative to the root, in POSIX form, as it is stored.

@@ -216,7 +216,7 @@ class RemoteCache:
 
     def _find_flaw(self, record: Entry | Memo) -> str:
         """Return why a record is not to be copied; empty if it is."""
-        if not self._store.is_trusted(record):
+        if not self._store.trust.is_trusted(record):
             return f"{record.source}: not signed with one of the keys of NBCACHE_SIGNING_KEY"
         if not all(map(self._store.objects.has, record.objects)):
             return f"{record.source}: an object of it is missing or damaged"

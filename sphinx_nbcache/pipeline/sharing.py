@@ -104,7 +104,7 @@ class Sharing:
         found = (store.memos.read(path) for path in store.memos.list_paths_since(since))
         new = {memo.name: memo for memo in found if isinstance(memo, Memo)}
         for name in remote.find_lacking(new):
-            if store.is_trusted(new[name]):
+            if store.trust.is_trusted(new[name]):
                 remote.send(new[name])
 
     def take_notices(self) -> list[str]:
@@ -136,7 +136,7 @@ class Sharing:
         for path in (*paths, *(artifact.path for artifact in entry.left)):
             if not is_safe(path) or (path in paths and self._exclusions.has(path)):
                 reason = "is no file below the project root that notebooks may write"
-            elif path in paths and not self._project.store.keys and is_code(path):
+            elif path in paths and not self._project.store.trust.keys and is_code(path):
                 reason = "may be code, which only comes with a signature (NBCACHE_SIGNING_KEY)"
             else:
                 continue
@@ -190,7 +190,7 @@ def find_flaw(store: Store, entry: Entry) -> str:
     What is signed is as it was stored. Anything else may be made to break a build: its outputs
     have to fit the code cells, and to be what a kernel can give.
     """
-    if store.keys:
+    if store.trust.keys:
         return ""
     import nbformat
 

@@ -307,13 +307,13 @@ class Remote:
 
     def _is_accepted(self, found: Entry | Memo, listed: Listed) -> bool:
         """Return whether a sound record may be taken; count it, if not."""
-        if not self._store.is_trusted(found):
+        if not self._store.trust.is_trusted(found):
             self._flaws.names.add(listed.name)
             self.refused += 1
             return False
         # Unpickling runs what the value names.
         is_harmless = isinstance(found, Entry) or not found.is_pickled
-        is_accepted = is_harmless or self._caution.may_unpickle or bool(self._store.memo_keys)
+        is_accepted = is_harmless or self._caution.may_unpickle or bool(self._store.trust.memo_keys)
         self.pickled += not is_accepted
         return is_accepted
 

@@ -36,13 +36,11 @@ from sphinx_nbcache.store.project_list import ProjectFile, ProjectList
 from sphinx_nbcache.store.signing import SigningKeys
 from sphinx_nbcache.store.stamps import Stamps
 from sphinx_nbcache.store.tracking import Tracking, require_repository, track_folder
+from sphinx_nbcache.store.trust import NO_KEYS, UNSIGNED, Trust
 from sphinx_nbcache.store.verification import find_problems
 
 _IMPORT = "import"
 """In the place of a key: the claim of who takes over what was executed elsewhere."""
-_ENTRY, _MEMO = "entry", "memo"
-"""What signatures are of."""
-NO_KEYS = SigningKeys()
 _HOLD_POLL_S = 0.1
 _HOLD_TIMEOUT_S = 600.0
 _T = TypeVar("_T")
@@ -67,8 +65,7 @@ class Store:
         self, path: Path, keys: SigningKeys = NO_KEYS, memo_keys: SigningKeys | None = None
     ) -> None:
         self.path = path
-        self.keys = keys
-        self.memo_keys = keys.derive(_MEMO) if memo_keys is None else memo_keys
+        self.trust = Trust(path, keys, memo_keys)
         tmp = path / "tmp"
         self._tmp = tmp
         self.index = Index(path / "index.sqlite")
@@ -142,9 +139,7 @@ class Store:
             self._prepare()
             write = self.objects.write_pieces
             memo = replace(memo, objects=tuple(write(part, is_plain=is_plain) for part in parts))
-            if self.memo_keys:
-                signature = self.memo_keys.sign(_MEMO, memo.to_signable())
-                memo = replace(memo, signature=signature)
+            memo = self.trust.sign_memo(memo)
             self.memos.write(memo)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
@@ -165,15 +160,16 @@ class Store:
             self._prepare()
             if question:
                 self.objects.write(question)
-            signature = self.keys.sign(_ENTRY, entry.to_signable()) if self.keys else ""
-            self.entries.write(replace(entry, signature=signature))
+            self.entries.write(self.trust.sign_entry(entry) if self.trust.keys else entry)
             if limit is not None:
                 self._limit_entries(entry, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
     def adopt(self, record: Entry | Memo, *, limit: int) -> None:
-        """Store a record of another store, signed as it is, whose objects are stored already.
+        """Store a record of another store, signed as it is where there are keys.
+
+        Its objects are stored already.
 
         :param limit: how many entries of a key are kept.
 
@@ -182,27 +178,21 @@ class Store:
         try:
             self._prepare()
             if isinstance(record, Memo):
-                self.memos.write(record)
+                self.memos.write(record if self.trust.keys else self.trust.sign_memo(record))
                 return
             self.entries.write(record)
             self._limit_entries(record, limit)
         except OSError as error:
             raise StoreError(self.path, f"cannot be written: {error}") from error
 
-    def is_trusted(self, record: Entry | Memo) -> bool:
-        """Return whether a record may answer: all may where there are no keys."""
-        is_memo = isinstance(record, Memo)
-        keys, kind = (self.memo_keys, _MEMO) if is_memo else (self.keys, _ENTRY)
-        return not keys or keys.verify(kind, record.to_signable(), record.signature)
-
     def find_memo(self, family: str, key: str) -> Memo | Problem | None:
         """Return the answer to a question, or what is wrong with it; None where there is none."""
         found = self.memos.find(family, key)
-        if isinstance(found, Memo) and self.memo_keys and not self.is_trusted(found):
-            path = self.memos.get_path(found)
-            reason = f"the value of {found.source} is not signed with one of the keys"
-            return Problem(path, reason, is_damage=False, is_refused=True)
-        return found
+        doubt = self.trust.find_doubt(found) if isinstance(found, Memo) else ""
+        if not isinstance(found, Memo) or not doubt:
+            return found
+        reason = f"the value of {found.source} {doubt}"
+        return Problem(self.memos.get_path(found), reason, is_damage=False, is_refused=True)
 
     def _limit_entries(self, newest: Entry, limit: int) -> None:
         """Remove the entries of a key beyond so many, those used longest ago."""
@@ -366,8 +356,8 @@ class Store:
         for item in self.entries.find(key):
             if isinstance(item, Problem):
                 problems.append(item)
-            elif not self.is_trusted(item):
-                reason = f"the entry of {item.source} is not signed with one of the keys"
+            elif not self.trust.is_trusted(item):
+                reason = f"the entry of {item.source} {UNSIGNED}"
                 problems.append(Problem(self.path, reason, is_damage=False, is_refused=True))
             elif missing := find_missing(item, self.objects.has):
                 is_kept = self.lfs.keeps(item.objects)
@@ -382,7 +372,9 @@ class Store:
     def find_unfetched(self, key: Key) -> list[Entry]:
         """Return the trusted entries of a key that only wait for what git LFS keeps."""
         found = (item for item in self.entries.find(key) if isinstance(item, Entry))
-        return [item for item in found if self.is_trusted(item) and self.lfs.keeps(item.objects)]
+        return [
+            item for item in found if self.trust.is_trusted(item) and self.lfs.keeps(item.objects)
+        ]
 
     def note_build(self, news: News) -> None:
         """Remember in the index what a build asked for and found out; see there."""

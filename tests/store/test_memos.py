@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "cache")
 
 
-def save(store: Store, name: str, *, part: bytes = b"", seconds: float = 1.0) -> Memo:
+def save(
+    store: Store, name: str, *, part: bytes = b"", seconds: float = 1.0, is_pickled: bool = False
+) -> Memo:
     """Store a memo, with a large part if one is given."""
     memo = Memo(
         key=digest_bytes(name.encode()),
@@ -28,6 +32,7 @@ def save(store: Store, name: str, *, part: bytes = b"", seconds: float = 1.0) ->
         source=name,
         executed_at=1.0,
         seconds=seconds,
+        is_pickled=is_pickled,
         tree={"t": "bytes", "v": 0} if part else name,
     )
     return store.save_value(memo, [(part,)] if part else [], is_plain=False)
@@ -45,6 +50,57 @@ def test_what_is_stored_is_found_by_another_process_as_it_was(store: Store) -> N
     memo = save(store, "a", part=os.urandom(5000))
     assert find(Store(store.path), memo) == memo
     assert find(store, replace(memo, key="0" * 64)) is None
+
+
+class TestInARepository:
+    """A cache that anybody who can commit can write to."""
+
+    @pytest.fixture
+    def tracked(self, tmp_path: Path) -> Store:
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+        store = Store(tmp_path / "cache")
+        store.track(has_lfs=False)
+        return store
+
+    def clone(self, store: Store) -> Store:
+        """Return what another checkout has: without what git ignores."""
+        target = store.path.parent / "clone"
+        shutil.copytree(store.path, target, ignore=shutil.ignore_patterns("locks"))
+        return Store(target)
+
+    def find(self, store: Store, memo: Memo) -> Memo | Problem | None:
+        return store.find_memo(memo.family, memo.key)
+
+    def test_what_has_to_be_unpickled_answers_where_it_was_made(self, tracked: Store) -> None:
+        memo = save(tracked, "a", is_pickled=True)
+        assert self.find(Store(tracked.path), memo) == memo
+        assert (tracked.path / "locks/memo-key").stat().st_mode & 0o077 == 0
+        found = self.find(self.clone(tracked), memo)
+        assert isinstance(found, Problem)
+        assert "has to be unpickled, and the cache is in a git repository" in found.reason
+        assert (found.is_refused, found.is_damage) == (True, False)
+
+    def test_what_was_altered_does_not_answer_where_it_was_made(self, tracked: Store) -> None:
+        memo = save(tracked, "a", is_pickled=True)
+        tracked.memos.write(replace(memo, tree="other"))
+        assert isinstance(self.find(tracked, memo), Problem)
+
+    def test_it_answers_who_trusts_all_who_can_commit(self, tracked: Store) -> None:
+        memo = save(tracked, "a", is_pickled=True)
+        clone = self.clone(tracked)
+        clone.trust.may_unpickle = True
+        assert self.find(clone, memo) == memo
+
+    def test_all_else_answers_everywhere(self, tracked: Store) -> None:
+        memo = save(tracked, "a")
+        assert memo.signature == ""
+        assert self.find(self.clone(tracked), memo) == memo
+
+
+def test_outside_of_a_repository_no_key_is_made(store: Store) -> None:
+    memo = save(store, "a", is_pickled=True)
+    assert store.find_memo(memo.family, memo.key) == memo
+    assert not (store.path / "locks").exists()
 
 
 def test_every_changed_byte_of_a_record_is_seen(store: Store) -> None:

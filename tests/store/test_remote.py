@@ -167,7 +167,7 @@ def test_no_flipped_bit_brings_another_entry(place: Place, keys: str) -> None:
             for taken in take(Remote(place.address, store), entry.key):
                 # White space of an entry may be another: what it says is the same.
                 assert replace(taken, signature="") == entry
-                assert store.is_trusted(taken)
+                assert store.trust.is_trusted(taken)
         path.write_bytes(data)
 
 
