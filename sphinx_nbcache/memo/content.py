@@ -20,8 +20,12 @@ import types
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from copyreg import dispatch_table
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 from sphinx_nbcache.errors import NotMemoizableError
 from sphinx_nbcache.memo.definitions import (
@@ -102,6 +106,18 @@ def _put_as(tag: str, take_apart: Callable[[Any], Any]) -> Write:
         writer.put(take_apart(value))
 
     return write
+
+
+def _put_text_as(tag: str, describe: Callable[[Any], str]) -> Write:
+    """Return what writes a value as the text that tells it from all others of its type."""
+    return lambda writer, value: writer.put_text(tag, describe(value))
+
+
+def _put_moment(writer: Writer, value: datetime | time) -> None:
+    if value.tzinfo is None:
+        writer.put_text("dt", f"{value.isoformat()}{value.fold}")
+    else:
+        _put_inside(writer, value)  # a time zone is an object of its own kind
 
 
 def _put_path(writer: Writer, value: PurePath) -> None:
@@ -231,6 +247,15 @@ _KNOWN: dict[Any, Write] = {
     re.Pattern: _put_as("pattern", lambda value: (value.pattern, value.flags)),
     types.MappingProxyType: _put_as("mapping proxy", dict),
     slice: _put_as("slice", lambda value: (value.start, value.stop, value.step)),
+    date: _put_text_as("dd", date.isoformat),
+    datetime: _put_moment,
+    time: _put_moment,
+    timedelta: _put_text_as(
+        "td", lambda value: f"{value.days} {value.seconds} {value.microseconds}"
+    ),
+    Decimal: _put_text_as("decimal", str),
+    Fraction: _put_text_as("fraction", lambda value: f"{value.numerator:x}/{value.denominator:x}"),
+    UUID: _put_text_as("uuid", str),
     Called: put_called,
     **dict.fromkeys(BUILT_IN, put_named),
 }

@@ -121,6 +121,11 @@ def _put_values(writer: Writer, value: Any) -> None:
         writer.put((value.categories, bool(value.ordered)))
     elif isinstance(value, pd.arrays.DatetimeArray | pd.arrays.TimedeltaArray):
         _put_array(writer, np.asarray(value.view("int64")))
+    elif isinstance(value, pd.arrays.PeriodArray):
+        _put_array(writer, np.asarray(value.asi8))
+    elif isinstance(value, pd.arrays.IntervalArray):
+        for ends in (value.left, value.right):
+            _put_values(writer, ends.array)
     else:
         missing = np.asarray(value.isna())
         _put_array(writer, missing)

@@ -10,9 +10,11 @@ import io
 import math
 import re
 import threading
+import uuid
 from collections import Counter, OrderedDict, namedtuple
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,7 @@ SAME: list[tuple[Any, Any]] = [
     (Tags("abcdef"), Tags("fedcba")),
     (Lazy([1]), read_lazy(Lazy([1]))),
 ]
+MOMENT = dt.datetime.fromisoformat("2020-01-01")
 DIFFERENT: list[tuple[Any, Any]] = [
     (1, 1.0),
     (1, True),
@@ -150,6 +153,16 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (functools.partial(max, 1), functools.partial(max, 2)),
     (Decimal("1.0"), Decimal("1.00")),
     (dt.date(2020, 1, 1), dt.date(2020, 1, 2)),
+    (dt.date(2020, 1, 1), MOMENT),
+    (MOMENT, MOMENT.replace(fold=1)),
+    (MOMENT, MOMENT.replace(tzinfo=dt.UTC)),
+    (dt.time(1), dt.time(1, 0, 1)),
+    (dt.timedelta(1), dt.timedelta(0, 1)),
+    (Fraction(1, 2), Fraction(1, 3)),
+    (uuid.UUID(int=1), uuid.UUID(int=2)),
+    (pd.period_range("2020", periods=2, freq="D"), pd.period_range("2020", periods=2, freq="M")),
+    (pd.interval_range(0, 2), pd.interval_range(0, 2, closed="left")),
+    (pd.interval_range(0, 2), pd.interval_range(1, 3)),
     (int, float),
     (len, max),
 ]
