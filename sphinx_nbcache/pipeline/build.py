@@ -118,7 +118,8 @@ class _Build:
     def _tell_of_remote(self) -> None:
         sharing = self._lookup.sharing
         for topic, notice in sharing.handover.take_notices():
-            self._progress.warn(notice, topic)
+            if not self._project.store.lfs.has_told(notice):
+                self._progress.warn(notice, topic)
         for notice in sharing.take_notices():
             self._progress.warn(notice, Topic.REMOTE)
 

@@ -27,6 +27,7 @@ _AT_ONCE = 100
 """Names in one command: what Windows allows is 32,767 characters."""
 _FETCH_TIMEOUT_S = 600
 _NOT_INSTALLED = "git-lfs is not installed, or not on PATH"
+_POINTERS = "of git LFS in the cache"
 _LOST = "what came does not fit its name, or cannot be written here"
 
 
@@ -90,9 +91,13 @@ class GitLfs:
         if reason == _NOT_INSTALLED:
             help_ = f"install git-lfs and {help_}"
         return (
-            f"{number} {what} of git LFS in the cache {self._folder}, whose content is not here "
+            f"{number} {what} {_POINTERS} {self._folder}, whose content is not here "
             f"({reason}): {help_}; what needs them counts as not cached"
         )
+
+    def has_told(self, notice: str) -> bool:
+        """Return whether a notice of another process is of pointers, of which one told here."""
+        return _POINTERS in notice and bool(self._told)
 
     def _find_lacking(self, digests: Iterable[str]) -> list[str]:
         """Return the objects that are not here; of a chunked one, its chunks that are not."""
