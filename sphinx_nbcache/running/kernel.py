@@ -21,7 +21,7 @@ from sphinx_nbcache.running.forking import ForkedProcess
 from sphinx_nbcache.running.kernels import QUIET, Kernels, KernelStartError
 from sphinx_nbcache.running.limits import limit_memory
 from sphinx_nbcache.running.log import read_tail
-from sphinx_nbcache.running.readiness import wait_for_end, wait_until_ready
+from sphinx_nbcache.running.readiness import limit_sending, wait_for_end, wait_until_ready
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -136,6 +136,7 @@ async def _launch(kernel: Kernel, folder: Path, kernels: Kernels, job: Job) -> N
     kernel.start_s = time.perf_counter() - clock
     client.kc = kernel.manager.client()
     client.kc.start_channels(hb=False)
+    limit_sending(client.kc)
     client.kc.allow_stdin = False
     kernel.language_info = await wait_until_ready(
         client.kc, kernel.manager.is_alive, timeout_s=STARTUP_TIMEOUT_S

@@ -14,15 +14,30 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import zmq
+
 from sphinx_nbcache.running.forking import ForkedProcess
 
 if TYPE_CHECKING:
     from jupyter_client.asynchronous.client import AsyncKernelClient
 
+_CHANNELS = ("shell_channel", "control_channel", "stdin_channel")
+_SEND_TIMEOUT_MS = 100
 _ANSWER_TIMEOUT_S = 1.0
 _PUBLISH_TIMEOUT_S = 0.1
 _PUBLISH_TRIES = 10
 """A kernel that answers but publishes nothing is taken as it is after so many questions."""
+
+
+def limit_sending(channels: AsyncKernelClient) -> None:
+    """Have a message that cannot be sent be an error.
+
+    ZeroMQ gives up a connection to a socket of another kind, which is there when another program
+    took the port that was chosen for a kernel; what is sent then waits for ever, and with it all
+    other kernels of the loop.
+    """
+    for name in _CHANNELS:
+        getattr(channels, name).socket.setsockopt(zmq.SNDTIMEO, _SEND_TIMEOUT_MS)
 
 
 async def wait_until_ready(
@@ -32,7 +47,7 @@ async def wait_until_ready(
 
     :param is_alive: tells whether its process still runs.
 
-    Raises RuntimeError when the kernel dies or does not answer in time.
+    Raises RuntimeError when the kernel dies or does not answer in time, or cannot be asked.
     """
     deadline = time.monotonic() + timeout_s
     unpublished = 0
@@ -49,7 +64,10 @@ async def wait_until_ready(
 
 async def _ask(channels: AsyncKernelClient) -> tuple[dict[str, Any] | None, bool]:
     """Ask for kernel information; return the answer, and whether it was published too."""
-    question = channels.kernel_info()
+    try:
+        question = channels.kernel_info()
+    except zmq.Again as error:
+        raise RuntimeError("another program has its port") from error
     reply = None
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
