@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -70,6 +72,7 @@ class RemoteMemos:
         self._store = store
         self._notices = notices
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._has_begun = False
         self._may_write = config.remote_mode == "read-write"
         self._remote: Remote | None = None
@@ -102,16 +105,20 @@ class RemoteMemos:
             return bool(brought)
 
     def offer(self, memo: Memo) -> None:
-        """Have a new memo put there, if this process may; go on meanwhile."""
+        """Have a new memo put there, if this process may; go on meanwhile, if it can wait later."""
         with self._lock:
             if self._remote is None or not self._may_write:
                 return
             atexit.unregister(self.finish)
             atexit.register(self.finish)
             self._remote.send(memo)
+        if _is_worker():
+            self.finish()
 
     def finish(self) -> None:
         """Wait until all is put there."""
+        if os.getpid() != self._process:
+            return  # of a fork: the threads that send, and perhaps hold the lock, are not here
         with self._lock:
             if self._remote is None:
                 return
@@ -144,3 +151,12 @@ class RemoteMemos:
             self._notices.tell(_REFUSED)
         if remote.pickled:
             self._notices.tell(_UNPICKLED)
+
+
+def _is_worker() -> bool:
+    """Return whether multiprocessing started this process, and ends it without what is to be done.
+
+    Its forks run nothing at their exit, and pools terminate theirs.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None

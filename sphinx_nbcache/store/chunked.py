@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -188,7 +189,8 @@ class Chunked:
         waiting: deque[tuple[Future[str], int]] = deque()
         with ThreadPoolExecutor(_WRITERS, "nbcache-chunks") as executor:
             for data in cut_chunks(pieces):
-                future = executor.submit(self._files.store_chunk, data, is_packed=is_packed)
+                call = partial(self._files.store_chunk, data, is_packed=is_packed)
+                future = _start(executor, call)
                 waiting.append((future, len(data)))
                 if len(waiting) > _WRITERS:  # more would only take memory
                     future, size = waiting.popleft()
@@ -232,6 +234,16 @@ class _JoinedFile(io.RawIOBase):
         """Let go of what is open."""
         self._current.close()
         super().close()
+
+
+def _start(executor: ThreadPoolExecutor, call: Callable[[], str]) -> Future[str]:
+    """Have a call made by others; or make it, where the program is ending and they refuse."""
+    try:
+        return executor.submit(call)
+    except RuntimeError:
+        future: Future[str] = Future()
+        future.set_result(call())
+        return future
 
 
 def parse_listing(data: bytes) -> Listing:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sphinx_nbcache.config import mask_address
 from sphinx_nbcache.errors import MissingExtraError, NbCacheError, RemoteError
 from sphinx_nbcache.store.pieces import UnreadableError
-from sphinx_nbcache.store.transfers import THREADS, Transfers
+from sphinx_nbcache.store.transfers import THREADS, LastingExecutor, Transfers
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -235,6 +235,8 @@ class RemoteFiles:
             raise self._make_error("cannot be opened", error) from error
         if library == "s3fs":
             fs.retries = 1
+        if (loop := getattr(fs, "loop", None)) is not None:
+            loop.call_soon_threadsafe(loop.set_default_executor, LastingExecutor())
         return fs, str(root).rstrip("/")
 
     def _try(self, call: Callable[[], _T], what: str) -> _T:

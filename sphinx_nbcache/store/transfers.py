@@ -10,13 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 THREADS = 16
 _POLL_S = 0.5
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 _Call = tuple["Future[Any]", Callable[[], Any]]
 
 
@@ -42,15 +44,24 @@ class Transfers:
         self._moved_at = time.monotonic()
 
     def submit(self, call: Callable[[], _T]) -> Future[_T]:
-        """Have a call made by one of the threads."""
+        """Have a call made by one of the threads; or by this one where none can be begun."""
         future: Future[_T] = Future()
         self._calls.put((future, call))
         with self._lock:
-            if self._threads < THREADS:
+            if self._threads < THREADS and self._has_begun_thread():
                 self._threads += 1
-                name = f"nbcache-transfer-{self._threads}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+            has_threads = bool(self._threads)
+        if not has_threads:
+            _make_call(*self._calls.get())
         return future
+
+    def _has_begun_thread(self) -> bool:
+        name = f"nbcache-transfer-{self._threads + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:  # from Python 3.12 on, when the program is ending
+            return False
+        return True
 
     def gather(self, calls: Iterable[Callable[[], _T]]) -> list[_T]:
         """Return what some calls return, in their order.
@@ -115,10 +126,30 @@ class Transfers:
 
     def _work(self) -> None:
         while True:
-            future, call = self._calls.get()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(call())
-            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
-                future.set_exception(error)
+            _make_call(*self._calls.get())
+
+
+class LastingExecutor(ThreadPoolExecutor):
+    """An executor for an event loop whose transfers go on while the program ends.
+
+    Python's own refuse all calls then, such as the look-up of a host's name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)  # a thread that is never begun
+        self._transfers = Transfers(None)
+
+    def submit(
+        self, call: Callable[_P, _T], /, *arguments: _P.args, **options: _P.kwargs
+    ) -> Future[_T]:
+        """Have a call made by a thread that no program waits for."""
+        return self._transfers.submit(partial(call, *arguments, **options))
+
+
+def _make_call(future: Future[Any], call: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+        future.set_exception(error)
