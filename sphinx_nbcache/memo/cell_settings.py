@@ -28,6 +28,8 @@ _SEEDING = {
 }
 _OF_A_BACKEND = frozenset({"backend", "backend_fallback", "interactive"})
 _ENVIRONMENT = "environment"
+_RISKY = re.compile(r"backend|path|preamble")
+"""Parts of the names of options that stand for modules, programs and what TeX is told."""
 Values = dict[str, Any]
 
 
@@ -190,12 +192,21 @@ def digest_settings(names: Iterable[str]) -> dict[str, str]:
     return {name: _digest(name, _read(name)) for name in names}
 
 
+def is_risky_to_set(left: Mapping[str, Values]) -> bool:
+    """Return whether settings may have code run: LD_PRELOAD does, and the path of a program.
+
+    Raises KeyError for what is no setting.
+    """
+    names = [name for key, values in left.items() if _SETTINGS[key] for name in values]
+    return _ENVIRONMENT in left or any(map(_RISKY.search, names))
+
+
 def set_again(left: Mapping[str, Values]) -> None:
     """Set what a cell has set when it ran."""
     for name, values in left.items():
         setting = _SETTINGS[name]
         __import__(setting.module)
-        with suppress(KeyError, ValueError):  # another version has no such option
+        with suppress(KeyError, TypeError, ValueError):  # another version has no such option
             setting.write(sys.modules[setting.module], values)
 
 

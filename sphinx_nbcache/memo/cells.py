@@ -28,6 +28,7 @@ from sphinx_nbcache.memo.cell_question import CellQuestion, digest_variables, ma
 from sphinx_nbcache.memo.cell_settings import (
     SettingsBefore,
     digest_settings,
+    is_risky_to_set,
     set_again,
 )
 from sphinx_nbcache.memo.cell_variables import (
@@ -39,12 +40,13 @@ from sphinx_nbcache.memo.cell_variables import (
     make_before,
     put_back,
 )
-from sphinx_nbcache.memo.engine import Engine, Question
+from sphinx_nbcache.memo.engine import Engine, Question, Terms
 from sphinx_nbcache.memo.mentions import list_commands
 from sphinx_nbcache.memo.names import find_names
 
 Conditions = dict[str, dict[str, str]]
 """``variables``, ``files`` and ``settings``: name to digest."""
+_RESULT = {"variables", "deleted", "settings", "outputs", "has_figures", "conditions"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,13 @@ def _explain(error: NotMemoizableError | StoreError, line: CellLine) -> str:
     return f"{error}; name what counts: input=v1,v2"
 
 
+def _is_risky(result: dict[str, Any]) -> bool:
+    """Return whether putting a result back may have code run; raises for what is no result."""
+    if result.keys() != _RESULT:
+        raise ValueError("it is no result of a cell")
+    return is_risky_to_set(result["settings"])
+
+
 def _describe_changed(files: CellFiles) -> str | None:
     name = files.find_changed()
     return name and f"it changes {name}, which it has read"
@@ -147,7 +156,8 @@ class _MemoizedCell:
                 asked={**question.asked, "conditions": held},
                 group=self._line.key,
             )
-            answer = engine.answer(asked, lambda: self._compute(question), always=self._line.always)
+            terms = Terms(always=self._line.always, is_risky=_is_risky)
+            answer = engine.ask(asked, terms).answer(lambda: self._compute(question))
             self.seconds = answer.seconds
             if not answer.is_hit:
                 if answer.problem is not None:

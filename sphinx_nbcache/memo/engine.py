@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,7 +22,7 @@ from sphinx_nbcache.memo.content import digest_values
 from sphinx_nbcache.memo.notices import MemoWarning, Notices
 from sphinx_nbcache.memo.remote_memos import RemoteMemos
 from sphinx_nbcache.memo.settings import MemoConfig
-from sphinx_nbcache.memo.values import Encoded, NotStorableError, decode, encode
+from sphinx_nbcache.memo.values import Encoded, NotStorableError, NotTrustedError, decode, encode
 from sphinx_nbcache.model import Key, Memo, Topic, digest_json
 from sphinx_nbcache.store import Problem, Store
 
@@ -67,6 +67,8 @@ class Terms:
     """How old a stored answer may be."""
     is_mapped: bool = False
     """Leave large arrays of a stored answer in their files, read-only."""
+    is_risky: Callable[[Any], bool] = lambda value: False
+    """Whether an answer may have code run when it is used; raises for what is none."""
 
 
 class Asking:
@@ -162,6 +164,8 @@ class Asking:
             value = decode(
                 memo.tree, parts, is_trusted=memo.is_pickled, is_mapped=self._terms.is_mapped
             )
+            if not memo.is_pickled and self._terms.is_risky(value):
+                raise NotTrustedError("it may have code run, and does not say so")
         except Exception as error:  # noqa: BLE001 - a pickle runs anything
             if self._engine.store.lfs.fetch(memo.objects):
                 return self._look()
@@ -212,7 +216,8 @@ class Asking:
         except NotStorableError as error:
             return f"{self._question.name}: the value is not stored: {error}"
         try:
-            self._save(encoded, seconds)
+            is_pickled = encoded.is_pickled or self._terms.is_risky(value)
+            self._save(replace(encoded, is_pickled=is_pickled), seconds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the value is not to be lost
             return f"{self._question.name}: the value is not stored: {error}"
         return None

@@ -37,7 +37,7 @@ class Memo:
     objects: tuple[str, ...] = ()
     """Digests of the objects that the tree names."""
     is_pickled: bool = False
-    """Whether reading the value runs code that is named in it."""
+    """Whether reading the value runs code that is named in it, or putting it back may."""
     signature: str = ""
     """Made with a key by whoever stored it; empty where there was none."""
 
