@@ -1,6 +1,11 @@
 """Every option, declared once, and the places that follow from them."""
 
-from sphinx_nbcache.config.address import SIGNING_VARIABLE, has_secrets, mask_address
+from sphinx_nbcache.config.address import (
+    SIGNING_VARIABLE,
+    has_secrets,
+    leave_out_secrets,
+    mask_address,
+)
 from sphinx_nbcache.config.checks import check_duration, check_jobs, check_seconds, check_size
 from sphinx_nbcache.config.option import Option
 from sphinx_nbcache.config.options import OPTIONS, Config, choose_options
@@ -43,6 +48,7 @@ __all__ = [
     "find_executor",
     "find_project_root",
     "has_secrets",
+    "leave_out_secrets",
     "list_executors",
     "mask_address",
 ]

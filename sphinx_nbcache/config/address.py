@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 SIGNING_VARIABLE = "NBCACHE_SIGNING_KEY"
 """Environment variable with the keys for signatures; never an option: those are written down."""
+REMOTE_VARIABLE = "NBCACHE_REMOTE"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _SECRETS = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"]+")
@@ -29,3 +31,12 @@ def mask_address(text: str) -> str:
 def has_secrets(address: str) -> bool:
     """Return whether an address holds something that is not to be written down."""
     return mask_address(address) != address
+
+
+def leave_out_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables without those of ours that no other process is to have."""
+    kept = dict(environment)
+    kept.pop(SIGNING_VARIABLE, None)
+    if has_secrets(kept.get(REMOTE_VARIABLE, "")):
+        del kept[REMOTE_VARIABLE]
+    return kept

@@ -14,6 +14,7 @@ from sphinx_nbcache.config import (
     MEMO_PATH_VARIABLE,
     MEMO_REMOTE_VARIABLE,
     MEMO_SIGNED_VARIABLE,
+    has_secrets,
 )
 from sphinx_nbcache.model import Topic
 from sphinx_nbcache.pipeline.project import Project
@@ -41,7 +42,7 @@ class MemoHandover:
             variables[MEMO_SIGNED_VARIABLE] = "1"
         # Also without a remote: a kernel is not to look for one itself.
         told: dict[str, Any] = {"notices": str(self._notices), "trust_remote": config.trust_remote}
-        if self.is_online:
+        if self.is_online and not has_secrets(config.remote):  # notebooks print their environment
             told |= {name: getattr(config, name) for name in _OPTIONS}
         return {**variables, MEMO_REMOTE_VARIABLE: json.dumps(told)}
 

@@ -16,7 +16,7 @@ import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
 
-from sphinx_nbcache.config import SIGNING_VARIABLE
+from sphinx_nbcache.config import leave_out_secrets
 from sphinx_nbcache.running.limits import cap_threads
 from sphinx_nbcache.running.provisioner import ForkProvisioner
 from sphinx_nbcache.running.servers import ForkServers
@@ -110,8 +110,8 @@ class Kernels:
         """
         kernels = 1 if job.demands.is_exclusive else self._capacity
         given = {**os.environ, **self._find_variables(job)}
-        environ = {name: value for name, value in given.items() if value is not None}
-        environ.pop(SIGNING_VARIABLE, None)
+        known = {name: value for name, value in given.items() if value is not None}
+        environ = leave_out_secrets(known)
         return {**environ, **cap_threads(environ, cores=self._cores, kernels=kernels)}
 
     async def guard(self, provisioner: Any) -> int | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Protocol
 
-from sphinx_nbcache.config import SIGNING_VARIABLE
+from sphinx_nbcache.config import leave_out_secrets
 from sphinx_nbcache.model import digest_json
 
 _NATIVE = "python3"
@@ -59,9 +59,8 @@ class Kernelspec:
 
     def make_environment(self) -> dict[str, str]:
         """Return the environment of its kernels."""
-        environment = {**os.environ, **self.variables}
+        environment = leave_out_secrets({**os.environ, **self.variables})
         environment.pop("PYTHONEXECUTABLE", None)  # as jupyter_client does
-        environment.pop(SIGNING_VARIABLE, None)
         return environment
 
 

@@ -8,7 +8,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from sphinx_nbcache.config import SIGNING_VARIABLE, mask_address
+from sphinx_nbcache.config import leave_out_secrets, mask_address
 from sphinx_nbcache.errors import GitError
 
 _TIMEOUT_S = 60
@@ -43,8 +43,12 @@ def run_git(folder: Path, *words: str, timeout_s: float = _TIMEOUT_S) -> str:
 
 
 def _make_environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != SIGNING_VARIABLE}
-    return {**kept, "LC_ALL": "C", "LANGUAGE": "", "GIT_TERMINAL_PROMPT": "0"}
+    return {
+        **leave_out_secrets(os.environ),
+        "LC_ALL": "C",
+        "LANGUAGE": "",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
 
 
 def _communicate(process: subprocess.Popen[str], timeout_s: float) -> tuple[str, str]:

@@ -261,6 +261,13 @@ class TestKernels:
         assert self.build(machines.make("two"), "make_special(3)", "1")[1] == []
         assert self.count_calls(machines) == 1
 
+    def test_an_address_with_a_password_does_not_show(
+        self, machines: Machines, variables: pytest.MonkeyPatch
+    ) -> None:
+        variables.setenv("NBCACHE_REMOTE", f"{machines.remote.as_uri()}?token=pass-word")
+        text, warnings = self.build(machines.make("one"), "double(3)\n!env")
+        assert ("pass-word" in text, "NBCACHE_MEMO_REMOTE" in text, warnings) == (False, True, [])
+
     def test_who_was_handed_no_keys_stores_nothing(
         self, machines: Machines, variables: pytest.MonkeyPatch
     ) -> None:
