@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,8 +25,10 @@ from sphinx_nbcache.store import (
     Pruned,
     Remote,
     Stored,
+    is_listing,
     list_entries,
     list_memos,
+    read_digest,
 )
 
 _Record = TypeVar("_Record", bound=Entry | Memo)
@@ -119,10 +122,14 @@ class RemoteCache:
         What was interrupted goes on where it was.
         """
         remote = self._open_to_write()
-        known = remote.look().records.keys()
+        contents = remote.look()
         inventory = self._store.take_inventory()
         records = [stored.entry for stored in inventory.records]
-        lacking = [record for record in records if record.name not in known]
+        lacking = [
+            record
+            for record in records
+            if record.name not in contents.records or not _is_whole(record, inventory, contents)
+        ]
         self._store.lfs.fetch(digest for item in lacking for digest in (*item.objects, item.key))
         problems = [str(problem) for problem in inventory.problems]
         sent: list[Entry | Memo] = []
@@ -172,8 +179,10 @@ class RemoteCache:
         unused = _list_unused(inventory, staying, contents) if is_whole else []
         if not dry_run:
             remote.remove(stored.path.as_posix() for stored in going)
-            unused = self._keep_needed(remote, contents, unused)
-            remote.remove(path.as_posix() for path in unused)
+            unused = self._keep_needed(contents, inventory.records, unused)
+            # First listings: who finds one does not look for its chunks.
+            for group in (filter(is_listing, unused), filterfalse(is_listing, unused)):
+                remote.remove(path.as_posix() for path in group)
         freed = sum(stored.size_bytes for stored in going)
         freed += sum(inventory.sizes[path] for path in unused)
         return Pruned(
@@ -222,21 +231,39 @@ class RemoteCache:
             return f"{record.source}: an object of it is missing or damaged"
         return ""
 
-    def _keep_needed(self, remote: Remote, before: Contents, unused: Iterable[Path]) -> list[Path]:
-        """Return the unused objects that no entry needs that has come meanwhile."""
+    def _keep_needed(
+        self, before: Contents, known: Iterable[Stored[Entry | Memo]], unused: Iterable[Path]
+    ) -> list[Path]:
+        """Return the unused objects that no record needs that has come or changed meanwhile.
+
+        :param known: the records of that time; objects of theirs may have come just after.
+        """
         again = open_remote(self._project)
         now = again.look()
-        came = [listed for name, listed in now.records.items() if name not in before.records]
+        came = [item for name, item in now.records.items() if item != before.records.get(name)]
         found = again.read(came, is_trusting=True)
+        found += [stored.entry for stored in known if not stored.needs <= before.objects.keys()]
         needed = {digest for record in found for digest in (*record.objects, record.key)}
         objects = [listed for digest, listed in now.objects.items() if digest in needed]
-        needed.update(*again.read_chunks(objects).values())
+        chunks = again.read_chunks(objects)
+        if len(chunks) < _count_listings(objects):
+            return []
+        needed.update(*chunks.values())
         kept = {before.objects[digest].name for digest in needed if digest in before.objects}
         return [path for path in unused if path.as_posix() not in kept]
 
 
+def _is_whole(record: Entry | Memo, here: Inventory, there: Contents) -> bool:
+    """Return whether all objects of a record are there, with the chunks that they have here."""
+    digests = [*record.objects, *([record.key] if here.weigh_object(record.key) else [])]
+    found = [there.objects.get(digest) for digest in digests]
+    names = (Path(item.name) for item in found if item is not None)
+    listings = map(read_digest, filter(is_listing, names))
+    return all(found) and here.expand(listings) <= there.objects.keys()
+
+
 def _take_inventory(contents: Contents, remote: Remote) -> tuple[Inventory, bool]:
-    """Read all entries there; tell also whether every one could be read.
+    """Read all entries and listings there; tell also whether every one could be read.
 
     What cannot be read may be another version's, and need any object.
     """
@@ -246,7 +273,14 @@ def _take_inventory(contents: Contents, remote: Remote) -> tuple[Inventory, bool
     memos = [_store(item, records) for item in found if isinstance(item, Memo)]
     sizes = {Path(item.name): item.size_bytes for item in contents.objects.values()}
     chunks = remote.read_chunks(contents.objects.values())
-    return Inventory(sizes, entries, memos, chunks=chunks), len(found) == len(records)
+    is_whole = len(found) == len(records) and len(chunks) == _count_listings(
+        contents.objects.values()
+    )
+    return Inventory(sizes, entries, memos, chunks=chunks), is_whole
+
+
+def _count_listings(objects: Iterable[Listed]) -> int:
+    return sum(is_listing(Path(item.name)) for item in objects)
 
 
 def _store(record: _Record, listed: Mapping[str, Listed]) -> Stored[_Record]:

@@ -15,7 +15,7 @@ from sphinx_nbcache.store.jupyter_cache import (
     read_jupyter_cache,
 )
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects
+from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.project_list import NotebookRecord, ProjectList
 from sphinx_nbcache.store.remote import Caution, Contents, Remote
@@ -56,9 +56,11 @@ __all__ = [
     "Tracking",
     "UnreadableError",
     "is_jupyter_cache",
+    "is_listing",
     "list_entries",
     "list_memos",
     "place_atomically",
+    "read_digest",
     "read_jupyter_cache",
     "remove_abandoned_drafts",
     "run_git",

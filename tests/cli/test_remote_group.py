@@ -13,7 +13,8 @@ import pytest
 
 from sphinx_nbcache import memo
 from sphinx_nbcache.model import Artifact
-from sphinx_nbcache.store import Store
+from sphinx_nbcache.pipeline import NotebookCache
+from sphinx_nbcache.store import Remote, Store
 from tests.cli.conftest import Run
 from tests.cli.samples import write_executed
 from tests.store.samples import make_entry, make_key, make_outputs
@@ -122,6 +123,15 @@ def test_pull_names_what_is_damaged(run: Run, cached: Path, remote: Path) -> Non
     assert "pulled: 2 entries" in done.output
 
 
+def add_large(folder: Path) -> None:
+    """Store an entry with a file that lies in chunks."""
+    store = Store(folder / ".nbcache")
+    (folder / "x").write_bytes(random.Random(1).randbytes(9_000_000))
+    artifact = Artifact(path="x", digest=store.save_file(folder / "x")[0], mode=0o644)
+    entry = make_entry(store.save_outputs(make_outputs("x")), key="x")
+    store.save_entry(replace(entry, artifacts=(artifact,)))
+
+
 def age(remote: Path, days: int) -> None:
     """Have all objects look as if they had been put there some days ago."""
     then = time.time() - days * 24 * 3600
@@ -164,6 +174,48 @@ def test_prune_keeps_the_chunks_of_what_is_needed(run: Run, cached: Path, remote
     assert run("verify").output.endswith(": sound\n")
     assert store.objects.read(artifact.digest) == content
     assert not list(remote.glob("objects/*/*.chunks"))[1:]
+
+
+def test_prune_keeps_all_objects_beside_a_listing_that_it_cannot_read(
+    run: Run, cached: Path, remote: Path
+) -> None:
+    add_large(cached)
+    run("remote", "push")
+    (listing,) = remote.glob("objects/*/*.chunks")
+    listing.write_text("nbcache-chunks 2 as a later version may write it\n")
+    age(remote, days=2)
+    assert ", 0 objects" in run("remote", "prune", "-f").output
+
+
+def test_prune_keeps_what_a_memo_needs_that_is_replaced_meanwhile(
+    run: Run, memoized: Path, remote: Path
+) -> None:
+    store = Store(memoized / ".nbcache")
+    (stored, *_) = store.take_inventory().memos
+    run("remote", "push")
+    digest = store.objects.write(b"once needed, and again" * 100)
+    (path,) = store.objects.list_files(digest)
+    name = path.relative_to(store.path)
+    (remote / name).parent.mkdir(parents=True, exist_ok=True)
+    (remote / name).write_bytes(path.read_bytes())
+    contents = Remote(remote.as_uri(), store).look()
+    memo_again = replace(stored.entry, objects=(digest,), executed_at=time.time())
+    sending = Remote(remote.as_uri(), store)
+    store.memos.write(memo_again)
+    sending.send(memo_again)
+    sending.finish()
+    pruning = NotebookCache(project=memoized).remote
+    assert pruning._keep_needed(contents, [], [name]) == []
+
+
+def test_push_mends_what_was_lost_there(run: Run, cached: Path, remote: Path) -> None:
+    add_large(cached)
+    run("remote", "push")
+    before = sorted(remote.glob("objects/*/*"))
+    for path in before[::2]:
+        path.unlink()
+    run("remote", "push")
+    assert sorted(remote.glob("objects/*/*")) == before
 
 
 def test_prune_by_age_and_size(run: Run, cached: Path, remote: Path) -> None:
