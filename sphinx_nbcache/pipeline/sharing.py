@@ -99,11 +99,16 @@ class Sharing:
             self._notices.append(f"new outputs are not all in the remote cache: {error}")
 
     def _offer_memos(self, remote: Remote, since: float) -> None:
-        """Send the memos that are new here and lack there: kernels have no right to write."""
+        """Send the memos that are new here and lack there: kernels have no right to write.
+
+        What was computed although there is an answer takes its place: that one is too old,
+        damaged or not signed.
+        """
         store = self._project.store
         found = (store.memos.read(path) for path in store.memos.list_paths_since(since))
         new = {memo.name: memo for memo in found if isinstance(memo, Memo)}
-        for name in remote.find_lacking(new):
+        made = [name for name, memo in new.items() if memo.executed_at >= since]
+        for name in dict.fromkeys((*made, *remote.find_lacking(new.keys() - made))):
             if store.trust.is_trusted(new[name]):
                 remote.send(new[name])
 

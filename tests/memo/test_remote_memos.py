@@ -261,6 +261,20 @@ class TestKernels:
         assert self.build(machines.make("two"), "make_special(3)", "1")[1] == []
         assert self.count_calls(machines) == 1
 
+    @pytest.mark.parametrize("age, keys", [("0.001", {}), ("3600", {"NBCACHE_SIGNING_KEY": KEY})])
+    def test_what_is_computed_as_the_remote_does_not_do_takes_its_place(
+        self, machines: Machines, variables: pytest.MonkeyPatch, age: str, keys: dict[str, str]
+    ) -> None:
+        code = "@memo(always=True, max_age=AGE)\ndef f():\n    note('f')\nf()".replace("AGE", age)
+        self.build(machines.make("one"), code)
+        (path,) = machines.remote.glob("memos/*/*/*.json")
+        before = path.read_bytes()
+        for name, value in keys.items():
+            variables.setenv(name, value)
+        self.build(machines.make("two"), code, "1")
+        assert self.count_calls(machines) == 2
+        assert path.read_bytes() != before
+
     def test_an_address_with_a_password_does_not_show(
         self, machines: Machines, variables: pytest.MonkeyPatch
     ) -> None:
