@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from contextlib import suppress
@@ -13,13 +14,15 @@ from sphinx_nbcache.errors import GitError
 
 _TIMEOUT_S = 60
 _GRACE_S = 2
+# Files that are committed in a cache could make it a repository, whose settings name programs.
+_SAFE = ("-c", "safe.bareRepository=explicit")
 
 
 def run_git(folder: Path, *words: str, timeout_s: float = _TIMEOUT_S) -> str:
     """Return what git says, without the line end; raises GitError."""
     try:
         process = subprocess.Popen(  # noqa: S603 - git with words of ours
-            ["git", *words],  # noqa: S607 - whichever git the user has
+            ["git", *_SAFE, *words],  # noqa: S607 - whichever git the user has
             cwd=folder,
             env=_make_environment(),
             stdin=subprocess.DEVNULL,
@@ -40,6 +43,34 @@ def run_git(folder: Path, *words: str, timeout_s: float = _TIMEOUT_S) -> str:
     if process.returncode:
         raise GitError(folder, _explain(stderr))
     return stdout.rstrip("\n")
+
+
+def find_git_folder(path: Path) -> Path | None:
+    """Return git's own folder for a place, which no commit can write to; None outside of all."""
+    for folder in (path, *path.parents):
+        found = folder / ".git"
+        if found.is_dir():
+            return found
+        if found.is_file():  # of a worktree or submodule
+            with suppress(OSError, UnicodeDecodeError):
+                _, _, name = found.read_text(encoding="utf-8").partition("gitdir: ")
+                return folder / name.strip()
+    return None
+
+
+def is_in_index(git: Path, pattern: re.Pattern[bytes]) -> bool:
+    """Return whether git has a file with a path such as this; perhaps so where that is not told.
+
+    Without a process: those who look how a notebook runs would see one.
+    """
+    try:
+        found = [path.read_bytes() for path in (git / "index", *git.glob("sharedindex.*"))]
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    # From version 4 on, paths are not written out: https://git-scm.com/docs/index-format
+    return any(data[4:8] > b"\0\0\0\3" or pattern.search(data) for data in found)
 
 
 def _make_environment() -> dict[str, str]:

@@ -261,7 +261,9 @@ class TestKernels:
         assert self.build(machines.make("two"), "make_special(3)", "1")[1] == []
         assert self.count_calls(machines) == 1
 
-    @pytest.mark.parametrize("age, keys", [("0.001", {}), ("3600", {"NBCACHE_SIGNING_KEY": KEY})])
+    @pytest.mark.parametrize(
+        ("age", "keys"), [("0.001", {}), ("3600", {"NBCACHE_SIGNING_KEY": KEY})]
+    )
     def test_what_is_computed_as_the_remote_does_not_do_takes_its_place(
         self, machines: Machines, variables: pytest.MonkeyPatch, age: str, keys: dict[str, str]
     ) -> None:

@@ -43,3 +43,15 @@ def test_a_password_in_an_address_is_not_shown(repository: Path) -> None:
     with pytest.raises(GitError) as caught:
         run_git(repository, "ls-remote", "nowhere://me:pass-word@host/x")
     assert "pass-word" not in str(caught.value)
+
+
+def test_a_folder_that_was_committed_to_look_like_a_repository_is_none(repository: Path) -> None:
+    cache, mark = repository / ".nbcache", repository / "mark"
+    for folder in ("objects", "refs/heads"):
+        (cache / folder).mkdir(parents=True)
+    (cache / "HEAD").write_text("ref: refs/heads/main\n")
+    settings = f'bare = false\nworktree = ..\nfsmonitor = "touch {mark}; false"'
+    (cache / "config").write_text(f"[core]\nrepositoryformatversion = 0\n{settings}\n")
+    with pytest.raises(GitError):
+        run_git(cache, "status")
+    assert not mark.exists()

@@ -65,8 +65,10 @@ class TestInARepository:
     def clone(self, store: Store) -> Store:
         """Return what another checkout has: without what git ignores."""
         target = store.path.parent / "clone"
-        shutil.copytree(store.path, target, ignore=shutil.ignore_patterns("locks"))
-        return Store(target)
+        shutil.copytree(store.path, target / "cache")
+        for words in (("init", "--quiet"), ("add", "--force", ".")):
+            subprocess.run(["git", *words], cwd=target, check=True)
+        return Store(target / "cache")
 
     def find(self, store: Store, memo: Memo) -> Memo | Problem | None:
         return store.find_memo(memo.family, memo.key)
@@ -74,7 +76,8 @@ class TestInARepository:
     def test_what_has_to_be_unpickled_answers_where_it_was_made(self, tracked: Store) -> None:
         memo = save(tracked, "a", is_pickled=True)
         assert self.find(Store(tracked.path), memo) == memo
-        assert (tracked.path / "locks/memo-key").stat().st_mode & 0o077 == 0
+        (key,) = tracked.path.parent.glob(".git/nbcache-*")
+        assert key.stat().st_mode & 0o077 == 0
         found = self.find(self.clone(tracked), memo)
         assert isinstance(found, Problem)
         assert "has to be unpickled, and the cache is in a git repository" in found.reason
@@ -84,6 +87,19 @@ class TestInARepository:
         memo = save(tracked, "a", is_pickled=True)
         tracked.memos.write(replace(memo, tree="other"))
         assert isinstance(self.find(tracked, memo), Problem)
+
+    def test_a_key_that_was_committed_is_none(self, tracked: Store) -> None:
+        memo = save(tracked, "a", is_pickled=True)
+        (tracked.path / "locks").mkdir()
+        for path in tracked.path.parent.glob(".git/nbcache-*"):
+            (tracked.path / "locks/memo-key").write_bytes(path.read_bytes())
+        assert isinstance(self.find(self.clone(tracked), memo), Problem)
+
+    @pytest.mark.parametrize("name", [".gitattributes", ".gitignore"])
+    def test_a_commit_without_the_mark_changes_nothing(self, tracked: Store, name: str) -> None:
+        memo = save(tracked, "a", is_pickled=True)
+        (tracked.path / name).unlink()
+        assert isinstance(self.find(self.clone(tracked), memo), Problem)
 
     def test_it_answers_who_trusts_all_who_can_commit(self, tracked: Store) -> None:
         memo = save(tracked, "a", is_pickled=True)
