@@ -21,9 +21,8 @@ from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.chunks import LARGEST_LISTING_BYTES
 from sphinx_nbcache.store.entries import Entries, Problem
-from sphinx_nbcache.store.files import write_atomically
 from sphinx_nbcache.store.memos import Memos
-from sphinx_nbcache.store.objects import Objects, is_listing, read_digest
+from sphinx_nbcache.store.objects import COMPRESSED, Objects, is_listing, read_digest
 from sphinx_nbcache.store.pieces import UnreadableError
 
 ARCHIVE_FORMAT = 1
@@ -55,7 +54,6 @@ class Shelves:
     entries: Entries
     memos: Memos
     objects: Objects
-    tmp: Path
 
     def has(self, record: Entry | Memo) -> bool:
         """Return whether a record is there already."""
@@ -174,7 +172,11 @@ class _Taking:
 
     def _take_member(self, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
         path = Path(member.name)
-        if file is not None and _OBJECT.fullmatch(member.name):
+        if member.issparse():
+            self._problems.append(
+                f"{member.name}: is larger than what is in the archive; not taken"
+            )
+        elif file is not None and _OBJECT.fullmatch(member.name):
             self._take_object(member.name, file)
         elif file is not None and _ENTRY.fullmatch(member.name):
             self._take_record(self._shelves.entries.parse(path, file.read()))
@@ -202,10 +204,11 @@ class _Taking:
             self._take_listing(name, file.read(LARGEST_LISTING_BYTES + 1))
             return
         pieces = iter(lambda: file.read(_PIECE_BYTES), b"")
-        write_atomically(path, pieces, tmp=self._shelves.tmp)
-        if not objects.is_sound(path):
-            path.unlink()
-            self._problems.append(f"{name}: damaged: its content does not fit its name; not taken")
+        try:
+            is_packed = name.endswith(COMPRESSED)
+            objects.take(read_digest(path), pieces, is_packed=is_packed)
+        except UnreadableError as error:
+            self._problems.append(f"{name}: damaged: {error}; not taken")
 
     def _take_listing(self, name: str, data: bytes) -> None:
         try:

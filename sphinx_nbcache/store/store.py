@@ -306,9 +306,7 @@ class Store:
         Raises StoreError when it is none, or the store cannot be written.
         """
         with self.hold():
-            shelves = Shelves(
-                entries=self.entries, memos=self.memos, objects=self.objects, tmp=self._tmp
-            )
+            shelves = Shelves(entries=self.entries, memos=self.memos, objects=self.objects)
             return read_archive(archive, shelves)
 
     @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import digest_json
 from sphinx_nbcache.store import Store
+from sphinx_nbcache.store.pieces import compress_pieces, digest_pieces
 from tests.store.samples import fill, find_damage, make_outputs
 
 
@@ -90,7 +91,7 @@ def test_an_altered_object_is_not_taken_nor_the_entry_that_needs_it(
     rewrite(archive, {name: b"altered"})
     store = Store(tmp_path / "to")
     imported = store.import_from(archive)
-    assert any("its content does not fit its name" in problem for problem in imported.problems)
+    assert any(f"{name}: damaged: " in problem for problem in imported.problems)
     assert find_damage(store) == []
 
 
@@ -161,3 +162,40 @@ def test_an_entry_with_a_wrong_kind_of_value_is_not_taken(tmp_path: Path, archiv
     store = Store(tmp_path / "to")
     assert "of the wrong kind" in store.import_from(archive).problems[0]
     assert len(store.entries.list_names()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["entries/{0}/{0}{1}/{1}00.json", "objects/{0}/{1}", "objects/{0}/{1}.zst"]
+)
+def test_what_is_larger_than_it_may_be_is_not_read(
+    tmp_path: Path, archive: Path, name: str
+) -> None:
+    """A sparse file takes no room in an archive, however large it says that it is."""
+    rewrite(archive)
+    with tarfile.open(archive, "a") as added:
+        info = tarfile.TarInfo(name.format("ab", "c" * 62))
+        info.size = 512
+        info.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": info.name,
+            "GNU.sparse.realsize": str(1 << 50),
+        }
+        added.addfile(info, io.BytesIO(b"0\n".ljust(512, b"\0")))
+    store = Store(tmp_path / "to")
+    imported = store.import_from(archive)
+    assert len(imported.entries) == 2
+    assert any("larger than" in problem for problem in imported.problems)
+
+
+def test_an_object_that_unpacks_to_more_than_it_may_is_not_kept(
+    tmp_path: Path, archive: Path
+) -> None:
+    size = (256 << 20) + 1
+    digest = digest_pieces(bytes(1 << 20) if n else bytes(1) for n in range(257))
+    packed = b"".join(
+        compress_pieces((bytes(1 << 20) if n else bytes(1) for n in range(257)), size)
+    )
+    rewrite(archive, {f"objects/{digest[:2]}/{digest[2:]}.zst": packed})
+    imported = Store(tmp_path / "to").import_from(archive)
+    assert any("it holds more than" in problem for problem in imported.problems)
