@@ -27,7 +27,8 @@ _CODE = frozenset(
         *(".py", ".pyw", ".pyi", ".pyx", ".pyc", ".pth", ".so", ".pyd", ".dll", ".dylib", ".exe"),
         *(".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".r", ".jl", ".pl", ".rb", ".mk"),
         *(".ipynb", ".md", ".rst", ".rmd", ".qmd", ".toml", ".cfg", ".ini", ".yml", ".yaml"),
-        *(".pkl", ".pickle", ".joblib", ".dill"),
+        *(".pkl", ".pickle", ".joblib", ".dill", ".pt", ".ckpt"),
+        *(".pyz", ".whl", ".egg", ".js", ".mjs", ".fish", ".cmake"),
     )
 )
 """Endings of files that somebody may run, or load so that code in them runs."""

@@ -7,6 +7,7 @@ of them is believed beyond their names and sizes.
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import threading
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sphinx_nbcache.config import mask_address
 from sphinx_nbcache.errors import MissingExtraError, NbCacheError, RemoteError
 from sphinx_nbcache.store.pieces import UnreadableError
-from sphinx_nbcache.store.transfers import THREADS, LastingExecutor, Transfers
+from sphinx_nbcache.store.transfers import THREADS, Transfers, get_lasting_executor
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -236,7 +237,7 @@ class RemoteFiles:
         if library == "s3fs":
             fs.retries = 1
         if (loop := getattr(fs, "loop", None)) is not None:
-            loop.call_soon_threadsafe(loop.set_default_executor, LastingExecutor())
+            loop.call_soon_threadsafe(loop.set_default_executor, get_lasting_executor(os.getpid()))
         return fs, str(root).rstrip("/")
 
     def _try(self, call: Callable[[], _T], what: str) -> _T:

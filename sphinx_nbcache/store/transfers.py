@@ -11,12 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import partial
-from queue import SimpleQueue
+from functools import cache, partial
+from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 THREADS = 16
 _POLL_S = 0.5
+_IDLE_S = 60
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 _Call = tuple["Future[Any]", Callable[[], Any]]
@@ -27,13 +28,17 @@ class SilentError(Exception):
 
 
 class Transfers:
-    """A few threads for calls that wait.
+    """A few threads for calls that wait; each ends when it has nothing to do for a while.
 
     :param silence_s: how long nothing may move; None for any time.
     """
 
-    def __init__(self, silence_s: float | None) -> None:
+    def __init__(
+        self, silence_s: float | None, *, idle_s: float = _IDLE_S, name: str = "nbcache-transfer"
+    ) -> None:
         self.silence_s = silence_s
+        self._idle_s = idle_s
+        self._name = name
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._threads = 0
         self._lock = threading.Lock()
@@ -56,7 +61,7 @@ class Transfers:
         return future
 
     def _has_begun_thread(self) -> bool:
-        name = f"nbcache-transfer-{self._threads + 1}"
+        name = f"{self._name}-{self._threads + 1}"
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
         except RuntimeError:  # from Python 3.12 on, when the program is ending
@@ -126,7 +131,16 @@ class Transfers:
 
     def _work(self) -> None:
         while True:
-            _make_call(*self._calls.get())
+            try:
+                future, call = self._calls.get(timeout=self._idle_s)
+            except Empty:
+                with self._lock:
+                    if self._calls.empty():  # whoever adds one looks at the number after that
+                        self._threads -= 1
+                        return
+            else:
+                _make_call(future, call)
+                del future, call  # what they hold is not kept while this waits
 
 
 class LastingExecutor(ThreadPoolExecutor):
@@ -144,6 +158,12 @@ class LastingExecutor(ThreadPoolExecutor):
     ) -> Future[_T]:
         """Have a call made by a thread that no program waits for."""
         return self._transfers.submit(partial(call, *arguments, **options))
+
+
+@cache
+def get_lasting_executor(process: int) -> LastingExecutor:
+    """Return the one of a process, by its id: a fork has none of its parent's threads."""
+    return LastingExecutor()
 
 
 def _make_call(future: Future[Any], call: Callable[[], Any]) -> None:
