@@ -22,7 +22,8 @@ BUILD = (
     + """
 import sys
 import encodings.utf_8_sig, filelock, loky, nbformat, sqlite3, zstandard
-import sphinx_nbcache.pipeline.flight, sphinx_nbcache.running.notebook
+import sphinx_nbcache.pipeline.flight, sphinx_nbcache.running.creation
+import sphinx_nbcache.running.notebook
 from sphinx_nbcache import NotebookCache
 from sphinx_nbcache.errors import StoreError
 folder = sys.argv[1]
