@@ -129,14 +129,15 @@ def run_build(
 
 
 def run_stock(source: Path, *options: str, variables: dict[str, str] | None = None) -> Result:
-    """Run ``sphinx-build`` with MyST-NB alone, from the start again if a kernel got no port.
+    """Run ``sphinx-build`` where MyST-NB starts kernels, from the start again if one got no port.
 
     Jupyter looks for free ports before the kernel takes them; another build at the same
-    time may take them first, and stock MyST-NB then ends.
+    time may take them first, and MyST-NB then ends: as stock, and with us on inline pages.
     """
     for _ in range(_STOCK_TRIES):
         result = run_build(source, *options, variables=variables)
         if result.status == 0 or _PORT_TAKEN not in result.stderr:
             break
         shutil.rmtree(result.outdir)
+        shutil.rmtree(source.parent / ".nbcache", ignore_errors=True)
     return result

@@ -22,8 +22,8 @@ _TIMES = re.compile(r"<p>(\d{4}-\d\d-\d\d \d\d:\d\d|\d+\.\d+|-|)</p>")
 
 def build_with(extension: str, folder: Path, *options: str) -> Result:
     """Build the feature site with one of the two extensions."""
-    run = run_stock if extension == "myst_nb" else run_build
-    return run(copy_site("features", folder), *options, variables={"FEATURES_EXTENSION": extension})
+    variables = {"FEATURES_EXTENSION": extension}
+    return run_stock(copy_site("features", folder), *options, variables=variables)
 
 
 @pytest.fixture(scope="module")
