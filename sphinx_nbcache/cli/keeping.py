@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sphinx_nbcache.cli.opening import Command, pass_cache
+from sphinx_nbcache.cli.opening import pass_cache
 from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.questions import confirm, take_force
 from sphinx_nbcache.cli.tables import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sphinx_nbcache.store import Pruned
 
     ParamType = click.ParamType[Any]
+    Prune = Callable[..., Pruned]
 else:
     ParamType = click.ParamType  # generic for the type checker only, before click 8.3
 
@@ -52,57 +53,53 @@ _SIZE = _Checked("size", check_size, 'a size such as "2 GB" or "500 MB"')
 _AGE = _Checked("age", check_duration, 'a duration such as "90d", "12h"')
 
 
-def take_limits(age_help: str) -> Callable[[Command], Command]:
-    """Add the options of a command that prunes.
+def make_prune(age_help: str) -> Callable[[Callable[[NotebookCache], Prune]], click.Command]:
+    """Make a command that tells what pruning would take, asks, and does it.
+
+    It decorates a function that returns what prunes, and takes its docstring for the help.
 
     :param age_help: what an age is counted from.
     """
-    options = (
-        click.option("--max-size", type=_SIZE, help='Bytes of all that is kept, such as "2 GB".'),
-        click.option("--max-age", type=_AGE, help=f'Time since {age_help}, such as "90d".'),
-        click.option("--max-count", type=click.IntRange(0), help="Number of entries."),
-        click.option("--dry-run", is_flag=True, help="Only tell what would go."),
-        take_force,
-        take_json,
-    )
 
-    def add(command: Command) -> Command:
+    def make(choose: Callable[[NotebookCache], Prune]) -> click.Command:
+        def prune(
+            cache: NotebookCache, dry_run: bool, force: bool, is_json: bool, **limits: Any
+        ) -> None:
+            _prune(partial(choose(cache), **limits), dry_run, force, is_json)
+
+        options = (
+            click.option(
+                "--max-size",
+                "max_size_bytes",
+                type=_SIZE,
+                help='Bytes of all that is kept, such as "2 GB".',
+            ),
+            click.option(
+                "--max-age", "max_age_s", type=_AGE, help=f'Time since {age_help}, such as "90d".'
+            ),
+            click.option("--max-count", type=click.IntRange(0), help="Number of entries."),
+            click.option("--dry-run", is_flag=True, help="Only tell what would go."),
+            take_force,
+            take_json,
+        )
+        command = pass_cache(prune)
         for option in reversed(options):
             command = option(command)
-        return command
+        return click.command("prune", help=choose.__doc__)(command)
 
-    return add
+    return make
 
 
-@click.command()
-@take_limits("an entry answered last")
-@pass_cache
-def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    cache: NotebookCache,
-    max_size: int | None,
-    max_age: float | None,
-    max_count: int | None,
-    dry_run: bool,
-    force: bool,
-    is_json: bool,
-) -> None:
+@make_prune("an entry answered last")
+def prune(cache: NotebookCache) -> Prune:
     """Remove what no entry needs, and entries until the limits are kept.
 
     Entries that save the fewest seconds for each byte go first, then those used longest ago.
     """
-    limits: dict[str, Any] = {
-        "max_size_bytes": max_size,
-        "max_age_s": max_age,
-        "max_count": max_count,
-    }
-    prune_place(partial(cache.entries.prune, **limits), dry_run, force, is_json)
+    return cache.entries.prune
 
 
-def prune_place(prune: Callable[..., Pruned], dry_run: bool, force: bool, is_json: bool) -> None:
-    """Tell what pruning would take, ask, and do it.
-
-    :param prune: takes ``dry_run``, and returns what goes.
-    """
+def _prune(prune: Prune, dry_run: bool, force: bool, is_json: bool) -> None:
     if is_json and not (force or dry_run):
         raise click.UsageError("with --json nothing is asked: add -f, or --dry-run")
     pruned = prune(dry_run=True)

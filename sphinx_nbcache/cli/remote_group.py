@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sphinx_nbcache.cli.keeping import prune_place, take_limits
+from sphinx_nbcache.cli.keeping import make_prune
 from sphinx_nbcache.cli.opening import pass_cache, take_path
 from sphinx_nbcache.cli.parameters import take_json
 from sphinx_nbcache.cli.tables import count, show_fields, show_size, write_json
 
 if TYPE_CHECKING:
+    from sphinx_nbcache.cli.keeping import Prune
     from sphinx_nbcache.pipeline import Moved, NotebookCache
 
 
@@ -82,29 +82,17 @@ def _tell(moved: Moved, what: str) -> None:
         raise SystemExit(1)
 
 
-@remote.command()
-@take_limits("an entry was put there")
-@pass_cache
-def prune(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    cache: NotebookCache,
-    max_size: int | None,
-    max_age: float | None,
-    max_count: int | None,
-    dry_run: bool,
-    force: bool,
-    is_json: bool,
-) -> None:
+@make_prune("an entry was put there")
+def prune(cache: NotebookCache) -> Prune:
     """Remove from the remote what no entry needs, and entries until the limits are kept.
 
     Entries that save the fewest seconds for each byte go first, then the oldest. Objects of
     the last day stay: their entries may be still to come.
     """
-    limits: dict[str, Any] = {
-        "max_size_bytes": max_size,
-        "max_age_s": max_age,
-        "max_count": max_count,
-    }
-    prune_place(partial(cache.remote.prune, **limits), dry_run, force, is_json)
+    return cache.remote.prune
+
+
+remote.add_command(prune)
 
 
 @remote.command("login-test")

@@ -26,8 +26,6 @@ from sphinx_nbcache.store import (
     Remote,
     Stored,
     is_listing,
-    list_entries,
-    list_memos,
     read_digest,
 )
 
@@ -174,25 +172,14 @@ class RemoteCache:
         contents = remote.look()
         inventory, is_whole = _take_inventory(contents, remote)
         going = inventory.choose(limits, now=time.time())
-        names = {stored.entry.name for stored in going}
-        staying = [stored for stored in inventory.records if stored.entry.name not in names]
-        unused = _list_unused(inventory, staying, contents) if is_whole else []
+        unused = _list_unused(inventory, inventory.leave(going), contents) if is_whole else []
         if not dry_run:
             remote.remove(stored.path.as_posix() for stored in going)
             unused = self._keep_needed(contents, inventory.records, unused)
             # First listings: who finds one does not look for its chunks.
             for group in (filter(is_listing, unused), filterfalse(is_listing, unused)):
                 remote.remove(path.as_posix() for path in group)
-        freed = sum(stored.size_bytes for stored in going)
-        freed += sum(inventory.sizes[path] for path in unused)
-        return Pruned(
-            entries=list_entries(going),
-            memos=list_memos(going),
-            objects=len(unused),
-            freed_bytes=freed,
-            left_entries=len(list_entries(staying)),
-            left_bytes=inventory.size_bytes - freed,
-        )
+        return inventory.sum_up(going, unused)
 
     def test_login(self) -> tuple[Trial, ...]:
         """Try what a build does: list, and where it may, write, read and remove a small file.
@@ -331,7 +318,7 @@ def _list_problems(remote: Remote) -> tuple[str, ...]:
         )
     if remote.pickled:
         problems.append(
-            f"{remote.pickled} memos have to be unpickled, and are not signed: they are not taken "
-            "(NBCACHE_SIGNING_KEY, or nbcache_trust_remote)"
+            "memos that have to be unpickled, and are not signed, are not taken "
+            f"(NBCACHE_SIGNING_KEY, or nbcache_trust_remote): {remote.pickled}"
         )
     return tuple(problems)

@@ -1,7 +1,6 @@
 """What is kept: objects by digest, entries by key; atomic, verified, shared by processes."""
 
 from sphinx_nbcache.store.archive import Imported
-from sphinx_nbcache.store.clearing import list_entries, list_memos
 from sphinx_nbcache.store.entries import Entries, Problem
 from sphinx_nbcache.store.files import place_atomically, remove_abandoned_drafts, take_stamp
 from sphinx_nbcache.store.folder import STORE_FORMAT
@@ -57,8 +56,6 @@ __all__ = [
     "UnreadableError",
     "is_jupyter_cache",
     "is_listing",
-    "list_entries",
-    "list_memos",
     "place_atomically",
     "read_digest",
     "read_jupyter_cache",

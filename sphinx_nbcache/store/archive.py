@@ -8,7 +8,6 @@ digests, entries against their seals.
 from __future__ import annotations
 
 import io
-import re
 import secrets
 import tarfile
 from collections.abc import Iterable
@@ -21,15 +20,13 @@ from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Memo
 from sphinx_nbcache.store.chunks import LARGEST_LISTING_BYTES
 from sphinx_nbcache.store.entries import Entries, Problem
+from sphinx_nbcache.store.foreign import ENTRY_FILE, MEMO_FILE, OBJECT_FILE, parse_foreign
 from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import COMPRESSED, Objects, is_listing, read_digest
 from sphinx_nbcache.store.pieces import UnreadableError
 
 ARCHIVE_FORMAT = 1
 _FORMAT_NAME = "sphinx-nbcache"
-_OBJECT = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{62}(\.zst|\.chunks)?")
-_MEMO = re.compile(r"memos/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
-_ENTRY = re.compile(r"entries/[0-9a-f]{2}/[0-9a-f]{64}/[0-9a-f]{64}\.json")
 _PIECE_BYTES = 1 << 20
 
 
@@ -171,19 +168,17 @@ class _Taking:
         )
 
     def _take_member(self, member: tarfile.TarInfo, file: IO[bytes] | None) -> None:
-        path = Path(member.name)
+        shelves, name = self._shelves, member.name
         if member.issparse():
-            self._problems.append(
-                f"{member.name}: is larger than what is in the archive; not taken"
-            )
-        elif file is not None and _OBJECT.fullmatch(member.name):
-            self._take_object(member.name, file)
-        elif file is not None and _ENTRY.fullmatch(member.name):
-            self._take_record(self._shelves.entries.parse(path, file.read()))
-        elif file is not None and _MEMO.fullmatch(member.name):
-            self._take_record(self._shelves.memos.parse(path, file.read()))
+            self._problems.append(f"{name}: is larger than what is in the archive; not taken")
+        elif file is not None and OBJECT_FILE.fullmatch(name):
+            self._take_object(name, file)
+        elif file is not None and (ENTRY_FILE.fullmatch(name) or MEMO_FILE.fullmatch(name)):
+            entries, memos = shelves.entries, shelves.memos
+            found = parse_foreign(name, member.size, file.read, entries=entries, memos=memos)
+            self._take_record(found)
         else:
-            self._problems.append(f"{member.name}: is nothing that a cache holds; not taken")
+            self._problems.append(f"{name}: is nothing that a cache holds; not taken")
 
     def _take_record(self, found: Entry | Memo | Problem) -> None:
         if isinstance(found, Problem):

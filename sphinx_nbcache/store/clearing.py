@@ -53,36 +53,20 @@ class Clearing:
             raise StoreError(self._path, f"cannot be removed: {error}") from error
         names = [stored.entry.name for stored in inventory.entries]
         self._index.forget_entries(names)
-        return Pruned(
-            entries=list_entries(inventory.records),
-            memos=list_memos(inventory.records),
-            objects=len(inventory.sizes),
-            freed_bytes=inventory.size_bytes,
-        )
+        return inventory.sum_up(inventory.records, list(inventory.sizes))
 
     def clear_out(
         self, inventory: Inventory, going: list[Stored[Entry | Memo]], *, is_dry: bool
     ) -> Pruned:
         """Remove records, and the objects that no other one needs."""
-        names = {stored.entry.name for stored in going}
-        staying = [stored for stored in inventory.records if stored.entry.name not in names]
         # What another version or user wrote may need what seems unused.
         is_certain = all(problem.is_removable for problem in inventory.problems)
-        unused = self._find_unused(inventory, staying) if is_certain else []
-        freed = sum(stored.size_bytes for stored in going)
-        freed += sum(inventory.sizes[path] for path in unused)
+        unused = self._find_unused(inventory, inventory.leave(going)) if is_certain else []
         if not is_dry:
             self.unlink(stored.path for stored in going)
             self.remove_objects(unused)
-            self._index.forget_entries(sorted(names))
-        return Pruned(
-            entries=list_entries(going),
-            memos=list_memos(going),
-            objects=len(unused),
-            freed_bytes=freed,
-            left_entries=len(list_entries(staying)),
-            left_bytes=inventory.size_bytes - freed,
-        )
+            self._index.forget_entries(sorted(stored.entry.name for stored in going))
+        return inventory.sum_up(going, unused)
 
     def _find_unused(self, inventory: Inventory, records: list[Stored[Entry | Memo]]) -> list[Path]:
         """Return the files of objects that none of some records needs, and nobody else.
@@ -179,13 +163,3 @@ class Clearing:
             with suppress(FileNotFoundError):  # its writer has just renamed it
                 if time.time() - path.stat().st_mtime > ABANDONED_S:
                     yield path
-
-
-def list_entries(records: Iterable[Stored[Entry | Memo]]) -> tuple[Entry, ...]:
-    """Return the entries among records."""
-    return tuple(stored.entry for stored in records if isinstance(stored.entry, Entry))
-
-
-def list_memos(records: Iterable[Stored[Entry | Memo]]) -> tuple[Memo, ...]:
-    """Return the memos among records."""
-    return tuple(stored.entry for stored in records if isinstance(stored.entry, Memo))

@@ -7,7 +7,7 @@ is stored is the business of the store's other parts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,9 +154,32 @@ class Inventory:
                 going.take(stored)
         return list(going.taken.values())
 
+    def leave(self, going: Iterable[Stored[Entry | Memo]]) -> list[Stored[Entry | Memo]]:
+        """Return the records that stay when some go."""
+        names = {stored.entry.name for stored in going}
+        return [stored for stored in self.records if stored.entry.name not in names]
+
+    def sum_up(self, going: Sequence[Stored[Entry | Memo]], unused: Sequence[Path]) -> Pruned:
+        """Return what it means that some records and files of objects go."""
+        freed = sum(stored.size_bytes for stored in going)
+        freed += sum(self.sizes[path] for path in unused)
+        return Pruned(
+            entries=list_entries(going),
+            memos=tuple(item.entry for item in going if isinstance(item.entry, Memo)),
+            objects=len(unused),
+            freed_bytes=freed,
+            left_entries=len(list_entries(self.leave(going))),
+            left_bytes=self.size_bytes - freed,
+        )
+
     def weigh_object(self, digest: str) -> int:
         """Return the bytes of an object on the disk without its chunks; 0 where there is none."""
         return sum(self.sizes[path] for path in self._files.get(digest, ()))
+
+
+def list_entries(records: Iterable[Stored[Entry | Memo]]) -> tuple[Entry, ...]:
+    """Return the entries among records."""
+    return tuple(stored.entry for stored in records if isinstance(stored.entry, Entry))
 
 
 def find_chunks(paths: Iterable[Path], objects: Objects) -> dict[str, frozenset[str]]:

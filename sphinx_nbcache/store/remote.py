@@ -7,7 +7,6 @@ with their names, seals and signatures; all of it within limits. Looks come in b
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -21,21 +20,17 @@ from sphinx_nbcache.errors import RemoteError
 from sphinx_nbcache.model import Entry, Key, Memo
 from sphinx_nbcache.store.entries import Problem
 from sphinx_nbcache.store.folder import MARK, STORE_FORMAT, describe_foreign_format
+from sphinx_nbcache.store.foreign import ENTRY_FILE, MEMO_FILE, parse_foreign
 from sphinx_nbcache.store.pieces import UnreadableError
 from sphinx_nbcache.store.remote_files import Listed, RemoteFiles
 from sphinx_nbcache.store.remote_objects import FEW_FOLDERS, Flaws, RemoteObjects
 from sphinx_nbcache.store.store import Store
 from sphinx_nbcache.store.transfers import SilentError, Transfers
 
-LARGEST_ENTRY_BYTES = 32 << 20
-LARGEST_MEMO_BYTES = 128 << 20
 MOST_ENTRIES = 100
 """Of one key that are looked at: those written last."""
 _CLAIMS = 64
 """Builds that take from a remote at the same time; if there are more, others hold one anyway."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_ENTRY = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
-_MEMO = re.compile(r"memos/([0-9a-f]{2})/(\1[0-9a-f]{62})/([0-9a-f]{64})\.json")
 _T = TypeVar("_T")
 _Record = TypeVar("_Record", bound=Entry | Memo)
 
@@ -248,7 +243,7 @@ class Remote:
                 self.taken.append(record)
         for record in records:
             if not lost.isdisjoint(record.objects):
-                self._note_bad(_name_file(record), f"an object of {record.source} is not there")
+                self._flaws.note(_name_file(record), f"an object of {record.source} is not there")
             elif record not in complete:
                 self._flaws.names.add(_name_file(record))
         return sound
@@ -256,7 +251,7 @@ class Remote:
     def _is_sound(self, record: Entry | Memo) -> bool:
         flaw = self._caution.find_flaw(record) if isinstance(record, Entry) else ""
         if flaw:
-            self._note_bad(_name_file(record), flaw)
+            self._flaws.note(_name_file(record), flaw)
         return not flaw
 
     @contextmanager
@@ -285,10 +280,10 @@ class Remote:
 
     def _note_records(self, folders: Iterable[str]) -> None:
         for item in self._objects.list_below(folders):
-            if found := _ENTRY.fullmatch(item.name):
-                self._entries[f"{found[2]}/{found[3]}"] = item
-            elif found := _MEMO.fullmatch(item.name):
-                self._memos[f"{found[2]}/{found[3]}"] = item
+            if found := ENTRY_FILE.fullmatch(item.name):
+                self._entries[found[2]] = item
+            elif found := MEMO_FILE.fullmatch(item.name):
+                self._memos[found[2]] = item
 
     def _read_one(self, listed: Listed, *, is_trusting: bool) -> Entry | Memo | None:
         """Return a record; None, and a problem, where it is not to be used."""
@@ -297,11 +292,11 @@ class Remote:
         except FileNotFoundError:
             return None  # just removed by somebody
         except UnreadableError as error:
-            self._note_bad(listed.name, f"damaged: {error}")
+            self._flaws.note(listed.name, f"damaged: {error}")
             return None
         if isinstance(found, Problem):
             if found.is_damage:
-                self._note_bad(listed.name, found.reason)
+                self._flaws.note(listed.name, found.reason)
             return None
         return found if is_trusting or self._is_accepted(found, listed) else None
 
@@ -319,15 +314,13 @@ class Remote:
 
     def _parse(self, listed: Listed) -> Entry | Memo | Problem:
         """Return what a record's file says; raises what reading it does."""
-        path = Path(listed.name)
-        is_memo = _MEMO.fullmatch(listed.name)
-        if listed.size_bytes > (most := LARGEST_MEMO_BYTES if is_memo else LARGEST_ENTRY_BYTES):
-            return Problem(path, f"it is larger than {most} bytes")
-        records = self._store.memos if is_memo else self._store.entries
-        found = records.parse(path, b"".join(self.files.iterate(listed)))
-        if isinstance(found, Problem) or all(map(_DIGEST.fullmatch, (found.key, *found.objects))):
-            return found
-        return Problem(path, "it names objects by what is no digest")
+        return parse_foreign(
+            listed.name,
+            listed.size_bytes,
+            lambda: b"".join(self.files.iterate(listed)),
+            entries=self._store.entries,
+            memos=self._store.memos,
+        )
 
     def _send(self, record: Entry | Memo, objects: list[list[Path]]) -> None:
         name = _name_file(record)
@@ -347,9 +340,6 @@ class Remote:
             if not self._is_marked:
                 self.files.write(MARK, b"%d\n" % STORE_FORMAT)
             self._is_marked = True
-
-    def _note_bad(self, name: str, reason: str) -> None:
-        self._flaws.note(name, reason)
 
     def _gather(self, calls: Iterable[Callable[[], _T]]) -> list[_T]:
         try:

@@ -6,7 +6,6 @@ comes in, and a listing is read within limits before it is asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Protocol, TypeVar
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.store.chunked import parse_listing
 from sphinx_nbcache.store.chunks import LARGEST_CHUNK_BYTES, LARGEST_LISTING_BYTES, Listing
+from sphinx_nbcache.store.foreign import OBJECT_FILE
 from sphinx_nbcache.store.objects import COMPRESSED, is_listing, read_digest
 from sphinx_nbcache.store.pieces import OversizedError, UnreadableError
 from sphinx_nbcache.store.remote_files import Listed, RemoteFiles
@@ -25,7 +25,6 @@ LARGEST_OBJECT_BYTES = 4 << 30
 """As it is stored; of a chunked one, all that its chunks hold."""
 FEW_FOLDERS = 32
 """So many are listed one by one; for more than that all is listed at once."""
-_OBJECT = re.compile(r"objects/([0-9a-f]{2})/([0-9a-f]{62})(\.zst|\.chunks)?")
 _ALL_SHARDS = frozenset(f"{number:02x}" for number in range(256))
 _T = TypeVar("_T")
 
@@ -87,7 +86,7 @@ class RemoteObjects:
 
     def _note_objects(self, listed: Iterable[Listed]) -> None:
         for item in listed:
-            if _OBJECT.fullmatch(item.name):
+            if OBJECT_FILE.fullmatch(item.name):
                 self._objects.setdefault(read_digest(Path(item.name)), item)
 
     def locate(self, digests: Iterable[str]) -> None:

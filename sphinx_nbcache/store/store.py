@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from sphinx_nbcache.errors import StoreError
 from sphinx_nbcache.model import Entry, Key, Memo, Outputs
 from sphinx_nbcache.store.archive import Imported, Shelves, read_archive, write_archive
-from sphinx_nbcache.store.clearing import Clearing, list_entries
+from sphinx_nbcache.store.clearing import Clearing
 from sphinx_nbcache.store.entries import Entries, Problem, find_missing
 from sphinx_nbcache.store.files import (
     Piece,
@@ -27,7 +27,7 @@ from sphinx_nbcache.store.files import (
 )
 from sphinx_nbcache.store.folder import MARK, describe_foreign_format, mark_folder, remove_folder
 from sphinx_nbcache.store.index import Index, News
-from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned
+from sphinx_nbcache.store.inventory import Inventory, Limits, Pruned, list_entries
 from sphinx_nbcache.store.lfs import GitLfs
 from sphinx_nbcache.store.memos import Memos
 from sphinx_nbcache.store.objects import Objects

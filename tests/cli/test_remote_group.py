@@ -71,7 +71,8 @@ def test_memos_are_pushed_and_pulled_but_for_pickles(run: Run, memoized: Path) -
     assert "Memos there: 2\n" in run("remote", "status").output
     run("cache", "clear", "-f")
     done = run("remote", "pull")
-    assert (done.exit_code, "1 memos have to be unpickled" in done.output) == (1, True)
+    assert done.exit_code == 1
+    assert "(NBCACHE_SIGNING_KEY, or nbcache_trust_remote): 1\n" in done.output
     assert "pulled: 0 entries, 1 memo, 0 known already" in done.output
 
 

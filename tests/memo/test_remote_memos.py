@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from sphinx_nbcache.model import Status, Topic
-from sphinx_nbcache.pipeline import NotebookCache, Silence
+from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import write_notebook
+from tests.pipeline.listening import Warned
 
 KEY, OTHER_KEY = "first-key-" + "x" * 16, "other-key-" + "y" * 16
 HEAD = """
@@ -204,16 +205,6 @@ class TestPickles:
         assert calls == "d"
         assert warned.count("not signed with one of the keys; it is computed again") == 1
         assert one.run("double(3)", NBCACHE_SIGNING_KEY=KEY) == ("", "", "")
-
-
-class Warned(Silence):
-    """A listener that keeps warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[tuple[Topic, str]] = []
-
-    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
-        self.warnings.append((topic, message))
 
 
 class TestKernels:

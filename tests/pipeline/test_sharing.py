@@ -10,26 +10,17 @@ from pathlib import Path
 import pytest
 
 from sphinx_nbcache.model import CellOutputs, Entry, Outputs, Report, Status, Topic
-from sphinx_nbcache.pipeline import NotebookCache, Silence
+from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.pipeline.sharing import is_code
 from sphinx_nbcache.store import Store
 from sphinx_nbcache.testing import write_notebook
+from tests.pipeline.listening import Warned
 
 KEY = "0123456789abcdef"
 CHAIN = {
     "a_reads.ipynb": "print(open('data.csv').read())",
     "b_writes.ipynb": "open('data.csv', 'w').write('1,2')",
 }
-
-
-class Warned(Silence):
-    """A listener that keeps warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[tuple[Topic, str]] = []
-
-    def warn(self, message: str, topic: Topic = Topic.STORE, name: str = "") -> None:
-        self.warnings.append((topic, message))
 
 
 class Checkouts:

@@ -188,6 +188,17 @@ def test_what_is_larger_than_it_may_be_is_not_read(
     assert any("larger than" in problem for problem in imported.problems)
 
 
+@pytest.mark.parametrize(("kind", "size"), [("entries", 32 << 20), ("memos", 128 << 20)])
+def test_a_record_that_is_larger_than_any_is_not_taken(
+    tmp_path: Path, archive: Path, kind: str, size: int
+) -> None:
+    name = f"{kind}/ab/ab{'c' * 62}/{'d' * 64}.json"
+    rewrite(archive, {name: b"[" * (size + 1)})
+    imported = Store(tmp_path / "to").import_from(archive)
+    assert len(imported.entries) == 2
+    assert any(f"larger than {size} bytes" in problem for problem in imported.problems)
+
+
 def test_an_object_that_unpacks_to_more_than_it_may_is_not_kept(
     tmp_path: Path, archive: Path
 ) -> None:
