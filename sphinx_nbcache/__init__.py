@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sphinx_nbcache.postponing import postpone_iri_grammar
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
@@ -26,6 +28,7 @@ __all__ = ["NotebookCache", "__version__", "memo", "setup"]
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the extension with Sphinx; called by Sphinx itself."""
+    postpone_iri_grammar()
     with _keep_from_collector():
         from sphinx_nbcache.sphinx_ext import setup_extension
 

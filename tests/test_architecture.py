@@ -20,7 +20,7 @@ RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(sphinx_nbcache.__file__).parent
 TOP = "(top)"
 TIERS = {
-    "errors": 0, "model": 0, "config": 0,
+    "errors": 0, "model": 0, "config": 0, "postponing": 0,
     "reading": 1, "keys": 1, "store": 1, "running": 1, "observing": 1,
     "pipeline": 2, "memo": 2,
     "sphinx_ext": 3, "cli": 3, "testing": 3,

@@ -23,6 +23,7 @@ from sphinx_nbcache.cli.project_group import project
 from sphinx_nbcache.cli.remote_group import remote
 from sphinx_nbcache.cli.stripping import strip
 from sphinx_nbcache.cli.tables import list_json
+from sphinx_nbcache.postponing import postpone_iri_grammar
 
 if TYPE_CHECKING:
     from sphinx_nbcache.pipeline import NotebookCache
@@ -37,6 +38,7 @@ def main() -> None:
 
     Exit status: 0 fine, 1 a notebook failed or differs or the cache is damaged, 2 wrong use.
     """
+    postpone_iri_grammar()
 
 
 @main.command("execute")
