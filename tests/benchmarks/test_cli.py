@@ -39,6 +39,7 @@ def test_notebooks_with_outputs_are_not_compared_with_markdown() -> None:
     assert "add --formats ipynb" in result.output
 
 
+@pytest.mark.slow
 def test_a_real_run_leaves_samples_and_tables(tmp_path: Path) -> None:
     path = tmp_path / "results" / "first.json"
     options = ["--kinds=tiny", "--notebooks=1", "--tools=nbcache", "--scenarios=cold"]

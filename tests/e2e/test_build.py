@@ -57,7 +57,13 @@ def test_an_edited_cell_runs_that_notebook_only(site: Path) -> None:
     assert "second, edited" in edited.read("two")
 
 
-@pytest.mark.parametrize("builder", ["latex", "linkcheck", "dirhtml", "gettext"])
+@pytest.mark.parametrize(
+    "builder",
+    [
+        "dirhtml",
+        *(pytest.param(b, marks=pytest.mark.slow) for b in ("latex", "linkcheck", "gettext")),
+    ],
+)
 def test_a_second_builder_starts_no_kernel(site: Path, builder: str) -> None:
     run_build(site)
     other = run_build(site, out="other", builder=builder)

@@ -188,6 +188,7 @@ def list_inputs() -> list[str]:
     return sorted(set().union(*DEPENDS.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_inputs())
 def test_a_change_runs_those_that_depend_on_it_and_back_again_none(tree: Tree, name: str) -> None:
     undo = tree.change(name)
@@ -260,6 +261,7 @@ RIVALS = {
 """Code, and a module that the same code finds as soon as it is there."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(RIVALS))
 def test_a_module_that_stands_in_for_another_one_runs_those_that_import_it(
     project_folder: Path, kind: str

@@ -114,6 +114,7 @@ def test_every_block_shows_what_the_command_does(site: Path) -> None:
     assert merged["cells"][0]["outputs"][0]["text"] in ("1\n", ["1\n"])
 
 
+@pytest.mark.slow
 def test_the_page_can_be_read_again_and_is_not_read_again_by_itself(site: Path) -> None:
     first = run_build(site, "-W", builder="text")
     assert run_build(site, "-W", builder="text").pages_read == []

@@ -31,7 +31,7 @@ time.sleep(1)
 while {loops}:
     time.sleep(0.1)
 """
-STARTS = pytest.mark.parametrize("start", ["fork", "spawn"])
+STARTS = pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 
 
 @pytest.fixture

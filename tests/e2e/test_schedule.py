@@ -163,6 +163,7 @@ def test_demands_show_nowhere_on_the_page_and_give_no_warning(tmp_path: Path, su
     assert "licence" not in result.read("page")
 
 
+@pytest.mark.slow
 def test_demands_that_are_wrong_are_told_at_their_page_in_each_build_that_plans_it(
     tmp_path: Path,
 ) -> None:
@@ -188,7 +189,13 @@ def setup(app):
 """
 
 
-@pytest.mark.parametrize("options", [(), ("-j", "2")], ids=["serial", "parallel"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="serial", marks=pytest.mark.slow),
+        pytest.param(("-j", "2"), id="parallel"),
+    ],
+)
 def test_demands_that_are_wrong_are_told_once_though_the_page_is_planned_twice(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:

@@ -149,6 +149,7 @@ class TestDeclared:
         yield "red", {"never", "files", "variable", "plain"}
 
 
+@pytest.mark.slow
 def test_outputs_that_are_too_old_are_made_again(tmp_path: Path) -> None:
     site = write_site(tmp_path / "project", {})
     list_site(site, "short", "long")

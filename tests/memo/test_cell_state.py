@@ -8,6 +8,9 @@ import pytest
 
 from tests.memo.kernels import Cell, read_text, run_notebook
 
+# One worker runs the kernels whose cells the tests look at.
+pytestmark = pytest.mark.xdist_group("cell_state")
+
 LOAD = "%load_ext sphinx_nbcache"
 STATUS = "%nbmemo_status"
 ONCE = {

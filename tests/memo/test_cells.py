@@ -6,6 +6,9 @@ import pytest
 
 from tests.memo.kernels import Cell, read_text, run_notebook
 
+# One worker runs the kernels whose cells the tests look at.
+pytestmark = pytest.mark.xdist_group("cells")
+
 LOAD = "%load_ext sphinx_nbcache"
 STATUS = "%nbmemo_status"
 

@@ -11,6 +11,9 @@ from sphinx_nbcache.errors import ConfigurationError
 from sphinx_nbcache.memo import MemoWarning, xetcache
 from tests.memo.kernels import Cell, read_error, read_text, run_notebook
 
+# One worker runs the kernels whose cells the tests look at.
+pytestmark = pytest.mark.xdist_group("xetcache")
+
 CELLS = {
     "load": "%load_ext sphinx_nbcache.memo.xetcache\nfrom sphinx_nbcache.memo import xetcache\n"
     "from sphinx_nbcache.memo.xetcache import *\nv1, v2, stream = 1, 2, (n for n in [1])",

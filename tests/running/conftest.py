@@ -17,6 +17,8 @@ from tests.conftest import wait_until
 
 RunCells = Callable[..., Run]
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+SLOW_ON_LINUX = (pytest.mark.slow,) if sys.platform == "linux" else ()
+"""For a kernel that is started from nothing, where the same is tested with one that is forked."""
 
 
 def make_job(notebook: Notebook, folder: Path | None, **changes: Any) -> Job:
@@ -34,7 +36,7 @@ def fork_all(job: Job) -> tuple[str, ...]:
 
 @pytest.fixture(
     params=[
-        pytest.param(fork_nothing, id="started"),
+        pytest.param(fork_nothing, id="started", marks=SLOW_ON_LINUX),
         pytest.param(fork_all, id="forked", marks=ON_LINUX),
     ]
 )

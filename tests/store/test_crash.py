@@ -143,7 +143,15 @@ def drive(folder: str, name: str) -> None:
     sys.stdout.write(str(step))
 
 
-@pytest.mark.parametrize("name", ["store_two", "replace_one", "store_memo", "heal_one"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "replace_one",
+        "heal_one",
+        pytest.param("store_two", marks=pytest.mark.slow),
+        pytest.param("store_memo", marks=pytest.mark.slow),
+    ],
+)
 def test_a_writer_may_be_killed_at_every_step(
     tmp_path: Path, run_python: RunPython, name: str
 ) -> None:

@@ -404,6 +404,7 @@ def check(place: Path, name: str) -> None:
     assert (place / "target").read_bytes() == LARGE_TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each step")
 @pytest.mark.parametrize("name", ["store_file", "copy_file"])
 def test_who_stores_or_copies_a_large_file_may_be_killed_at_every_step(
