@@ -28,7 +28,7 @@ from sphinx_nbcache.testing import write_notebook
 from tests.conftest import wait_until
 
 # The tree is built once, in one worker.
-pytestmark = pytest.mark.xdist_group("inputs")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("inputs")]
 
 CODE = {
     "csv_": "import csv\nprint(list(csv.reader(open('../data/table.csv'))))",
@@ -188,7 +188,6 @@ def list_inputs() -> list[str]:
     return sorted(set().union(*DEPENDS.values()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list_inputs())
 def test_a_change_runs_those_that_depend_on_it_and_back_again_none(tree: Tree, name: str) -> None:
     undo = tree.change(name)
@@ -261,7 +260,6 @@ RIVALS = {
 """Code, and a module that the same code finds as soon as it is there."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(RIVALS))
 def test_a_module_that_stands_in_for_another_one_runs_those_that_import_it(
     project_folder: Path, kind: str

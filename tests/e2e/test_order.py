@@ -11,6 +11,8 @@ from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import markdown_cell, write_notebook
 from tests.e2e.build import run_build, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 WRITE = "from pathlib import Path\nPath('out.txt').write_text({0!r})\nPath('n{0}').name"
 READ = "print(open('out.txt').read())"
 
@@ -139,7 +141,7 @@ def test_a_cycle_is_an_error_that_names_its_pages(tmp_path: Path) -> None:
     assert run_build(site).status == 0
 
 
-@pytest.mark.parametrize("option", [pytest.param("-j1", marks=pytest.mark.slow), "-j2"])
+@pytest.mark.parametrize("option", ["-j1", "-j2"])
 def test_in_sphinx_a_page_that_reads_anothers_file_follows_in_the_same_build(
     tmp_path: Path, option: str
 ) -> None:

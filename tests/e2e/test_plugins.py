@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e.build import clean_environment, run_build, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples-plugin"
 SESSION = EXAMPLE / "tests" / "gcd.doctest"
 RUN_COMMAND = "from sphinx_nbcache.cli import main; main(prog_name='nbcache')"
@@ -106,7 +108,6 @@ def test_a_file_that_is_not_of_its_format_fails_with_the_readers_reason(
     assert "ValueError: it has no example: no line begins with >>>" in result.stderr
 
 
-@pytest.mark.slow
 def test_a_later_version_of_its_reader_reads_what_is_known_again(
     project_folder: Path, installed: Path
 ) -> None:
@@ -146,7 +147,6 @@ def test_a_page_of_sphinx_has_the_same_outputs_in_both(tmp_path: Path) -> None:
     assert sum_up(result) == "notebooks: 1 (1 hits, 0 ran, 0 failed)"
 
 
-@pytest.mark.slow
 def test_a_build_can_have_its_notebooks_run_by_dask(tmp_path: Path) -> None:
     configuration = 'nbcache_executor = "dask"\nnbcache_executor_options = {"jobs": 1}\n'
     code = "print(6 * 7)\nopen('made.txt', 'w').write('by a worker')"

@@ -18,7 +18,10 @@ from tests.e2e.build import clean_environment, command, write_site
 ListProcesses = Callable[[], list[psutil.Process]]
 StartBuild = Callable[..., "subprocess.Popen[bytes]"]
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups"),
+]
 
 STUBBORN = """
 import pathlib, signal, subprocess, sys, time
@@ -31,7 +34,7 @@ time.sleep(1)
 while {loops}:
     time.sleep(0.1)
 """
-STARTS = pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+STARTS = pytest.mark.parametrize("start", ["fork", "spawn"])
 
 
 @pytest.fixture

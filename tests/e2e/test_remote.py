@@ -12,6 +12,8 @@ import yaml
 from tests.e2e.build import Result, run_build, write_site
 from tests.s3 import S3Server, s3
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 __all__ = ["s3"]
 
 PAGES = {
@@ -88,7 +90,6 @@ def test_what_a_notebook_memoized_another_checkout_does_not_compute(sharing: Sha
     assert [word in shown for word in ("computing", "555", "another cell")] == [False, True, True]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["errors", "silent 0", "corrupt /memos/", "deny GET"])
 def test_a_troubled_remote_is_one_warning_and_memos_are_computed(
     sharing: Sharing, fault: str
@@ -121,7 +122,6 @@ def test_a_remote_that_may_only_be_read_is_one_warning(sharing: Sharing) -> None
     assert "new outputs are not all in the remote cache" in warning
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["errors", "silent 0", "corrupt /objects/", "corrupt /entries/"])
 def test_a_troubled_remote_is_one_warning_and_right_pages(sharing: Sharing, fault: str) -> None:
     sharing.build("first")
@@ -133,7 +133,6 @@ def test_a_troubled_remote_is_one_warning_and_right_pages(sharing: Sharing, faul
     assert is_right(result)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["slow 0.3", "flaky"])
 def test_a_slow_remote_still_answers(sharing: Sharing, fault: str) -> None:
     sharing.build("first")
@@ -143,7 +142,6 @@ def test_a_slow_remote_still_answers(sharing: Sharing, fault: str) -> None:
     assert is_right(result)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("position", range(1, 12, 2))
 def test_a_remote_that_is_killed_in_the_middle_leaves_right_pages(
     sharing: Sharing, position: int
@@ -156,7 +154,6 @@ def test_a_remote_that_is_killed_in_the_middle_leaves_right_pages(
     assert is_right(result)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("position", range(1, 12, 3))
 def test_a_remote_that_is_killed_while_it_is_filled_stays_sound(
     sharing: Sharing, position: int
@@ -167,7 +164,6 @@ def test_a_remote_that_is_killed_while_it_is_filled_stays_sound(
     assert is_right(result)
 
 
-@pytest.mark.slow
 def test_a_page_that_is_changed_while_it_is_read_asks_a_dead_remote_once(
     sharing: Sharing,
 ) -> None:
@@ -187,7 +183,6 @@ def test_a_page_that_is_changed_while_it_is_read_asks_a_dead_remote_once(
 WORKFLOW = Path(__file__).parents[2] / "docs/guide/ci/github-remote.yml"
 
 
-@pytest.mark.slow
 def test_the_workflow_of_the_docs_shares_what_main_ran_with_pull_requests(
     sharing: Sharing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

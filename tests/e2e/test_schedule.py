@@ -15,6 +15,8 @@ TELL = """\
 import time
 from pathlib import Path
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 start = time.monotonic()
 {body}
 with open("../../times", "a") as file:
@@ -163,7 +165,6 @@ def test_demands_show_nowhere_on_the_page_and_give_no_warning(tmp_path: Path, su
     assert "licence" not in result.read("page")
 
 
-@pytest.mark.slow
 def test_demands_that_are_wrong_are_told_at_their_page_in_each_build_that_plans_it(
     tmp_path: Path,
 ) -> None:
@@ -189,13 +190,7 @@ def setup(app):
 """
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param((), id="serial", marks=pytest.mark.slow),
-        pytest.param(("-j", "2"), id="parallel"),
-    ],
-)
+@pytest.mark.parametrize("options", [(), ("-j", "2")], ids=["serial", "parallel"])
 def test_demands_that_are_wrong_are_told_once_though_the_page_is_planned_twice(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:

@@ -14,6 +14,8 @@ from sphinx_nbcache.testing import markdown_cell
 from sphinx_nbcache.testing import write_notebook as write_cells
 from tests.e2e.build import Result, run_build, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 READ = "print(open({0!r}).read())"
 HELPED = "import helper\nprint(helper.VALUE)"
 
@@ -56,9 +58,7 @@ def take_stamps(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize(
-    "option", [pytest.param("-j1", marks=pytest.mark.slow), pytest.param("-j2")]
-)
+@pytest.mark.parametrize("option", ["-j1", "-j2"])
 def test_an_incremental_build_reads_exactly_the_pages_whose_inputs_changed(
     tmp_path: Path, option: str
 ) -> None:
@@ -110,7 +110,6 @@ def test_frozen_names_the_page_and_the_reason(tmp_path: Path) -> None:
         assert frozen.totals["failed"] == 1
 
 
-@pytest.mark.slow
 class TestDeclared:
     """What pages and the project declare, in one site after another build."""
 
@@ -149,7 +148,6 @@ class TestDeclared:
         yield "red", {"never", "files", "variable", "plain"}
 
 
-@pytest.mark.slow
 def test_outputs_that_are_too_old_are_made_again(tmp_path: Path) -> None:
     site = write_site(tmp_path / "project", {})
     list_site(site, "short", "long")
@@ -187,7 +185,6 @@ def test_what_is_wrong_in_metadata_is_a_warning_and_the_notebook_runs(tmp_path: 
     assert result.stderr.count("[nbcache.metadata]") == 5
 
 
-@pytest.mark.slow
 def test_what_is_not_tracked_does_not_count_and_may_be_told(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     run_build(site)

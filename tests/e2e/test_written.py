@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.build import Result, run_build, write_notebook, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 PNG = (
     "import zlib, struct\n"
     "def chunk(kind, data):\n"
@@ -63,7 +65,6 @@ def check_pages(result: Result, shade: int) -> None:
     assert download.read_text() == f"table of shade {shade}"
 
 
-@pytest.mark.slow
 def test_pages_that_show_what_a_notebook_writes_are_right_in_every_build(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     check_pages(run_build(site, *OPTIONS), 1)

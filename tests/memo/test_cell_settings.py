@@ -9,7 +9,7 @@ import pytest
 from tests.memo.kernels import Cell, read_text, run_notebook
 
 # One worker runs the kernels whose cells the tests look at.
-pytestmark = pytest.mark.xdist_group("cell_settings")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cell_settings")]
 
 LOAD = "%load_ext sphinx_nbcache\nimport os, random\nimport numpy as np"
 LOAD += "\nimport pandas as pd\nimport matplotlib.pyplot as plt"

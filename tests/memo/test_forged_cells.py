@@ -12,6 +12,8 @@ from sphinx_nbcache.memo.values import encode
 from sphinx_nbcache.model import Memo
 from tests.memo.kernels import read_text, run_notebook
 
+pytestmark = pytest.mark.slow  # each test starts several kernels
+
 LOAD = "%load_ext sphinx_nbcache\nimport os, matplotlib as mpl\nimport warnings"
 LOAD += "\nwarnings.simplefilter('ignore')"
 CELL = "%%nbmemo always\nx = 1"

@@ -22,7 +22,10 @@ from sphinx_nbcache.model import Entry, Key, Memo
 from sphinx_nbcache.store import Store
 from tests.store.samples import fill, find_damage, make_entry, make_key, make_outputs
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each step")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process for each step"),
+]
 
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
 Work = Callable[[Store], None]
@@ -143,15 +146,7 @@ def drive(folder: str, name: str) -> None:
     sys.stdout.write(str(step))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "replace_one",
-        "heal_one",
-        pytest.param("store_two", marks=pytest.mark.slow),
-        pytest.param("store_memo", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("name", ["store_two", "replace_one", "store_memo", "heal_one"])
 def test_a_writer_may_be_killed_at_every_step(
     tmp_path: Path, run_python: RunPython, name: str
 ) -> None:
