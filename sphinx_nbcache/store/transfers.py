@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache, partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import Any, ParamSpec, TypeVar
 
 THREADS = 16
@@ -39,7 +39,8 @@ class Transfers:
         self.silence_s = silence_s
         self._idle_s = idle_s
         self._name = name
-        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        # SimpleQueue may wait for ever if another thread takes what has woken one that waits.
+        self._calls: Queue[_Call] = Queue()
         self._threads = 0
         self._lock = threading.Lock()
         self._moved_at = time.monotonic()

@@ -12,6 +12,8 @@ from sphinx_nbcache.model import Report
 from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import write_notebook
 
+pytestmark = pytest.mark.slow  # each test builds a site
+
 
 def run(root: Path) -> Report:
     """Execute all notebooks of a project."""

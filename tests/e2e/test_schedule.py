@@ -11,11 +11,11 @@ import pytest
 from sphinx_nbcache.testing import markdown_cell, write_notebook
 from tests.e2e.build import run_build, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
+
 TELL = """\
 import time
 from pathlib import Path
-
-pytestmark = pytest.mark.slow  # each test builds a site, most of them several times
 
 start = time.monotonic()
 {body}

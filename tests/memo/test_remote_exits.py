@@ -10,6 +10,8 @@ import pytest
 from tests.memo.test_remote_memos import Machine, Machines
 from tests.s3 import S3Server, s3
 
+pytestmark = pytest.mark.slow  # each test starts several processes
+
 __all__ = ["s3"]
 
 FORK = "import multiprocessing\ncontext = multiprocessing.get_context('fork')\n"

@@ -15,6 +15,8 @@ from sphinx_nbcache.pipeline import NotebookCache
 from sphinx_nbcache.testing import write_notebook
 from tests.pipeline.listening import Warned
 
+pytestmark = pytest.mark.slow  # each test starts several processes
+
 KEY, OTHER_KEY = "first-key-" + "x" * 16, "other-key-" + "y" * 16
 HEAD = """
 import asyncio, os

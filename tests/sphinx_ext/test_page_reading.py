@@ -14,6 +14,8 @@ from sphinx_nbcache.sphinx_ext.pages import PageReading
 from tests.e2e.build import run_build, write_notebook, write_site
 from tests.store.samples import find_outputs
 
+pytestmark = pytest.mark.slow  # each test builds a site
+
 JUPYTEXT = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 
 

@@ -12,6 +12,8 @@ from sphinx_nbcache.model import Outcome, Report, Status
 from sphinx_nbcache.sphinx_ext.report_file import close, format_seconds
 from tests.e2e.build import Result, run_build, write_notebook, write_site
 
+pytestmark = pytest.mark.slow  # each test builds a site
+
 REPORT_PAGE = """\
 # Report
 
