@@ -125,6 +125,7 @@ def flip_each(path: Path, most: int) -> Iterator[int]:
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ["", KEY], ids=["without a key", "with a key"])
 @pytest.mark.parametrize("name", VALUES)
 def test_each_flipped_byte_is_a_miss_with_a_warning(attack: Attack, name: str, keys: str) -> None:

@@ -94,7 +94,9 @@ def test_two_builds_at_once_run_each_notebook_once(
 class TestStopped:
     """A build that is stopped from outside."""
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    )
     def test_by_a_signal_leaves_no_process_and_keeps_what_was_finished(
         self,
         project_folder: Path,

@@ -154,6 +154,7 @@ def test_flipped_bits_make_a_miss(place: Place) -> None:
     assert find_damage(store) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ["", KEY], ids=["without a key", "with a key"])
 def test_no_flipped_bit_brings_another_entry(place: Place, keys: str) -> None:
     (entry,) = place.send("a", keys=keys)

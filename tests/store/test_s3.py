@@ -81,6 +81,7 @@ def test_a_thousand_entries_are_compared_in_few_requests(s3: S3Server, tmp_path:
     assert len(s3.take_requests()) <= 2000 + 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["flaky", "slow 0.1"])
 def test_errors_that_pass_are_overcome(s3: S3Server, tmp_path: Path, fault: str) -> None:
     store, address = Store(tmp_path / "from"), s3.make_bucket()
